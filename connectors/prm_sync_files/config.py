@@ -1,0 +1,114 @@
+"""The settings of a files connection."""
+
+from __future__ import annotations
+
+import codecs
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+Language = Literal["ar", "de", "en", "es", "fa", "fr", "vi", "zh"]
+
+LEGACY: dict[Language, tuple[str, ...]] = {
+    "ar": ("cp1256",),
+    "de": ("cp1252",),
+    "en": ("cp1252",),
+    "es": ("cp1252",),
+    "fa": ("cp1256",),
+    "fr": ("cp1252",),
+    "vi": ("cp1258",),
+    "zh": ("gb18030", "big5"),
+}
+"""What Excel's plain "CSV" is written in on a PC of that language. GB18030 holds all of GBK and GB2312."""
+
+Keys = Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+class StreamConfig(BaseModel):
+    """One stream, where the name of the file does not say it all. What is not set is taken from the connection."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    file: str = Field(description="File name or pattern in the folder, such as leads_*.csv; several are read by name")
+    sheet: str | None = Field(default=None, description="Sheet of the workbook; default: its only sheet")
+    key: Keys | None = Field(default=None, description="Column, or columns, that tell one row from another")
+    header_row: int = Field(default=1, ge=1, le=1000, description="Row that holds the column names, from 1")
+    snapshot: bool | None = Field(default=None, description="Each file is complete: what it no longer holds is gone")
+    encoding: str | None = None
+    delimiter: str | None = None
+    decimal: Literal[".", ","] | None = None
+
+    @field_validator("file")
+    @classmethod
+    def _inside_the_folder(cls, value: str) -> str:
+        path = PurePosixPath(value)
+        if path.is_absolute() or ".." in path.parts or not value.strip():
+            raise ValueError("a file name or pattern inside the folder, such as leads_*.csv")
+        return value
+
+    @field_validator("key", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, value: str | None) -> str | None:
+        return None if value is None else known_encoding(value)
+
+    @field_validator("delimiter")
+    @classmethod
+    def _one_character(cls, value: str | None) -> str | None:
+        return None if value is None else known_delimiter(value)
+
+
+class FilesConfig(BaseModel):
+    """A folder, and how the files in it are written."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    folder: Path = Field(description="Folder that holds the files")
+    encoding: str = Field(default="auto", description="auto: UTF-8 or UTF-16 by its mark, then what `language` says")
+    language: Language | None = Field(default=None, description="Language of the PC that wrote what is not UTF-8")
+    delimiter: str = Field(default="auto", description="auto, or the character between two cells")
+    decimal: Literal[".", ","] = Field(default=".", description="Decimal mark of numbers in text files")
+    key: Keys | None = Field(default=None, description="Column, or columns, that tell one row from another")
+    snapshot: bool = Field(default=False, description="Each file is complete: what it no longer holds is gone")
+    streams: dict[str, StreamConfig] = Field(default_factory=dict, description="Streams by name; default: one a file")
+    max_rows: int = Field(default=2_000_000, ge=1, description="More rows than this in one file are refused")
+    page_rows: int = Field(default=2_000, ge=1, le=50_000, description="Rows handed over at once")
+
+    @field_validator("key", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, value: str) -> str:
+        return value if value == "auto" else known_encoding(value)
+
+    @field_validator("delimiter")
+    @classmethod
+    def _one_character(cls, value: str) -> str:
+        return value if value == "auto" else known_delimiter(value)
+
+
+def known_encoding(value: str) -> str:
+    """Python's name of the encoding. Raises ValueError where Python has none (VISCII and TCVN, for example)."""
+    try:
+        name = codecs.lookup(value).name
+    except LookupError:
+        raise ValueError(
+            f"no such encoding: {value!r}; use utf-8, utf-16, cp1252, cp1256, cp1258, gb18030, big5 or another name "
+            "that Python knows, or save the file as UTF-8"
+        ) from None
+    return "gb18030" if name in ("gbk", "gb2312") else name
+
+
+def known_delimiter(value: str) -> str:
+    value = {"tab": "\t", "\\t": "\t"}.get(value, value)
+    if len(value) != 1 or value in '"\r\n':
+        raise ValueError("one character, such as ',' ';' '|' or tab")
+    return value

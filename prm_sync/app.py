@@ -1,0 +1,244 @@
+"""The wiring: settings and the project file become a warehouse, mappings, policies and connections. Takes fakes."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from prm_sync.canonical.entities import ENTITIES
+from prm_sync.canonical.model import Entity
+from prm_sync.connect import registry
+from prm_sync.connect.protocol import Connector, Context, Session
+from prm_sync.errors import ConfigError
+from prm_sync.project import Limits, ProjectFile, connection_config, read_project
+from prm_sync.rules import identity, sharing, survivorship
+from prm_sync.rules.mapping import Back, Compiled, MappingSpec, compile_back, compile_mapping, load_all
+from prm_sync.rules.routing import RoutingPolicy, load_routing
+from prm_sync.settings import Settings
+from prm_sync.warehouse import db as database
+from prm_sync.warehouse.budget import SharedBudget
+from prm_sync.warehouse.golden import GoldenRow, MemberRow, Survive
+from prm_sync.warehouse.tables import Tables, build
+from prm_sync.warehouse.urls import warehouse_url
+
+log = logging.getLogger(__name__)
+
+MatchKeys = Callable[[tuple[Any, ...]], Sequence[int]]
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def shipped(kind: str) -> Path:
+    """The folder of the mappings or policies that come with prm-sync: in the package, or in the checkout."""
+    package = Path(__file__).parent
+    inside = package / "data" / kind
+    return inside if inside.is_dir() else package.parent / kind
+
+
+@dataclass(frozen=True, slots=True)
+class StreamMapping:
+    """One mapping file at work on one connection."""
+
+    connection: str
+    spec: MappingSpec
+    compiled: Compiled
+    back: Back | None
+    match_keys: MatchKeys
+
+    @property
+    def stream(self) -> str:
+        return self.compiled.stream
+
+    @property
+    def entity(self) -> str:
+        return self.compiled.entity
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """What RevOps decides: the files under policies/."""
+
+    routing: RoutingPolicy
+    identity: identity.IdentityPolicy
+    sharing: sharing.SharingPolicy
+
+
+@dataclass(slots=True)
+class App:
+    """Everything that a flow needs, opened."""
+
+    settings: Settings
+    source: ProjectFile
+    db: sa.Engine
+    tables: Tables
+    entities: Mapping[str, Entity]
+    clock: Clock
+    policies: Policies
+    connectors: Mapping[str, Connector]  #: by connection
+    mappings: Mapping[tuple[str, str], tuple[StreamMapping, ...]]
+    problems: tuple[ConfigError, ...] = ()  #: mapping files that are left out, and why
+    transports: Mapping[str, Any] = field(default_factory=dict)  #: by connection, instead of the network (tests)
+    env: Mapping[str, str] = field(default_factory=lambda: os.environ)
+
+    @property
+    def currency(self) -> str:
+        return self.source.project.currency
+
+    @contextmanager
+    def session(self, connection: str) -> Iterator[Session]:
+        """The connection, opened. Raises ConfigError for one that is not in the project."""
+        connector = self.connector(connection)
+        config = connection_config(self.source, connection, connector.config, self.env)
+        context = Context(
+            connection=connection,
+            budget=SharedBudget(self.db, connection, connector.limits),
+            log=logging.getLogger(f"prm_sync.connection.{connection}"),
+            save_secret=partial(_save_secret, self.settings.home, connection),
+            transport=self.transports.get(connection),
+        )
+        with connector.open(config, context) as session:
+            yield session
+
+    def connector(self, connection: str) -> Connector:
+        if connection not in self.connectors:
+            known = ", ".join(self.connectors) or "none"
+            raise ConfigError(f"there is no connection {connection!r} (connections: {known}); see {self.source.file.path}")
+        return self.connectors[connection]
+
+    def streams_of(self, connection: str) -> tuple[str, ...]:
+        """The streams to pull: those that the project names, else those with a mapping."""
+        named = self.source.project.connections[connection].streams
+        return named if named is not None else tuple(s for c, s in self.mappings if c == connection)
+
+    def limits_of(self, connection: str, stream: str) -> Limits:
+        return self.source.project.connections[connection].limits_of(stream)
+
+    def mappings_of(self, connection: str, stream: str) -> tuple[tuple[StreamMapping, ...], str | None]:
+        """The mappings of a stream and the hash of all that they are made of; None: the stream has none."""
+        found = self.mappings.get((connection, stream), ())
+        if not found:
+            return (), None
+        text = "|".join(m.compiled.hash for m in found) + self.policies.identity.version
+        return found, hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def mapped_streams(self, entities: Sequence[str] | None = None) -> list[tuple[str, str]]:
+        """(connection, stream) of every mapping, or of those that fill one of these entities."""
+        return [key for key, found in self.mappings.items() if entities is None or {m.entity for m in found} & set(entities)]
+
+    def back_mappings(self) -> list[StreamMapping]:
+        """The mappings that write something to their remote."""
+        return [m for found in self.mappings.values() for m in found if m.back is not None]
+
+    def golden_hash(self, entity: str) -> str:
+        """What golden records depend on besides their sources: another hash derives them anew."""
+        text = f"{self.source.project.trusted}|{self.entities[entity]!r}"
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def survive(self, entity: str) -> Survive:
+        """Survivorship of one entity, as the warehouse asks for it."""
+        return partial(_survive, self.entities[entity], self.source.project.trusted)
+
+    @staticmethod
+    def cluster(edges: Any) -> dict[int, int]:
+        return identity.clusters(edges)
+
+
+def _survive(entity: Entity, trust: Sequence[str], members: Sequence[MemberRow]) -> GoldenRow:
+    values, provenance = survivorship.golden(
+        [
+            survivorship.Member(m.connection, m.stream, m.remote_id, m.arrived, m.remote_time, m.values)
+            for m in members
+        ],
+        entity,
+        trust,
+    )
+    return GoldenRow(values, provenance)
+
+
+def _save_secret(home: Path, connection: str, name: str, value: str) -> None:
+    """A rotated secret goes to a file only its owner can read, never into a table."""
+    folder = home / "secrets"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = folder / f"{connection}.{name}"
+    handle = os.open(path.with_suffix(path.suffix + ".new"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(value)
+    path.with_suffix(path.suffix + ".new").replace(path)
+
+
+def load_policies(folders: Sequence[Path], entities: Mapping[str, Entity]) -> Policies:
+    """The policy files: each from the first folder that has it, else the shipped one."""
+
+    def path(name: str) -> Path:
+        return next((f / name for f in folders if (f / name).is_file()), shipped("policies") / name)
+
+    return Policies(
+        load_routing(path("routing.yaml")),
+        identity.load_identity(path("identity.yaml"), entities),
+        sharing.load_sharing(path("sharing.yaml"), entities),
+    )
+
+
+def load_mappings(
+    source: ProjectFile, entities: Mapping[str, Entity], policies: Policies
+) -> tuple[dict[tuple[str, str], tuple[StreamMapping, ...]], list[ConfigError]]:
+    """The mappings of all connections; a broken file is a problem that leaves only itself out.
+
+    The project's own folders come first: a file there replaces the shipped one of the same connector and entity.
+    """
+    specs: dict[tuple[str, str], MappingSpec] = {}
+    problems: list[ConfigError] = []
+    for folder in (*source.folders("mappings"), shipped("mappings")):
+        found, errors = load_all(folder, entities)
+        problems += errors
+        for spec in found:
+            specs.setdefault((spec.connector, spec.path.stem), spec)
+    out: dict[tuple[str, str], list[StreamMapping]] = {}
+    for name, connection in source.project.connections.items():
+        for spec in specs.values():
+            if spec.connector == connection.connector:
+                compiled = compile_mapping(spec, name)
+                keys = identity.compile_keys(entities[spec.entity], policies.identity, compiled.columns)
+                back = compile_back(spec) if spec.back else None
+                out.setdefault((name, spec.stream), []).append(StreamMapping(name, spec, compiled, back, keys))
+    order = list(entities)
+    ranked = sorted(out.items(), key=lambda item: min(order.index(m.entity) for m in item[1]))
+    return {key: tuple(found) for key, found in ranked}, problems
+
+
+@contextmanager
+def open_app(
+    settings: Settings, *, clock: Clock = utc_now, entities: Mapping[str, Entity] = ENTITIES,
+    transports: Mapping[str, Any] | None = None, env: Mapping[str, str] | None = None, migrate: bool = True,
+) -> Iterator[App]:  # fmt: skip
+    """Open everything. Raises ConfigError before the first call where a file or setting is wrong."""
+    source = read_project(settings.project_file)
+    known = {name: registry.find(name) for name in registry.names()}
+    source.check_connectors({name: c.config for name, c in known.items()})
+    policies = load_policies(source.folders("policies"), entities)
+    mappings, problems = load_mappings(source, entities, policies)
+    tables = build(entities)
+    engine = database.engine(warehouse_url(settings))
+    try:
+        if migrate:
+            database.upgrade(engine, tables)
+        yield App(
+            settings, source, engine, tables, entities, clock, policies,
+            {name: known[c.connector] for name, c in source.project.connections.items()},
+            mappings, tuple(problems), transports or {}, env if env is not None else os.environ,
+        )  # fmt: skip
+    finally:
+        engine.dispose()

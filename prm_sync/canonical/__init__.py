@@ -1,0 +1,1 @@
+"""What there is: the canonical model. Imports nothing else of prm-sync but its errors."""

@@ -1,0 +1,1 @@
+"""What is done: one verb, one file. Each flow takes the app and returns a typed report."""

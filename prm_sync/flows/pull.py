@@ -1,0 +1,192 @@
+"""pull: connection.stream -> raw, and the canonical rows of what is news; a page and its cursor in one transaction."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from prm_sync.app import App, StreamMapping
+from prm_sync.connect.protocol import CursorExpired, Deletes, Page, QuotaSpent, RateLimited, Session, Stream
+from prm_sync.errors import ConfigError
+from prm_sync.flows.report import FlowReport, State
+from prm_sync.flows.translate import translate
+from prm_sync.warehouse import raw
+from prm_sync.warehouse.runs import Run, running
+
+log = logging.getLogger(__name__)
+
+AHEAD_PAGES = 2  #: pages read while one is being staged
+ABSENT_SHARE = 0.2  #: a full read that misses more of what was there is not believed
+ABSENT_FEW = 10  #: so few missing records are
+
+Mappings = Sequence[StreamMapping]
+OnPage = Callable[[int, int | None], None]  #: records so far, records in all where the remote says
+
+
+def pull(app: App, connection: str, stream: str, *, on_page: OnPage | None = None, dagster_run_id: str | None = None) -> FlowReport:
+    """Read what is new of a stream. `partial` where a quota ended it early; connector errors are raised."""
+    started_at = app.clock()
+    with running(app.db, "pull", f"{connection}.{stream}", started_at, dagster_run_id=dagster_run_id) as run:
+        began = time.perf_counter()
+        report = FlowReport("pull", run.target)
+        run.report = report
+        with app.session(connection) as session:
+            declared = _declared(session, connection, stream)
+            reading = _Reading(app, session, declared, connection, run, report, started_at, on_page)
+            try:
+                try:
+                    reading.read()
+                except CursorExpired:
+                    log.warning("cursor expired, reading in full", extra={"connection": connection, "stream": stream})
+                    reading.start_over()
+                    reading.read()
+            except (QuotaSpent, RateLimited) as stop:
+                report.state, report.message = State.PARTIAL, str(stop)
+        report.work_s = time.perf_counter() - began
+    log.info("pulled", extra={"connection": connection, "stream": stream, **report.numbers})
+    return report
+
+
+def _declared(session: Session, connection: str, stream: str) -> Stream:
+    found = session.discover([stream])
+    if not found:
+        raise ConfigError(f"{connection}: there is no stream {stream!r}; `prm-sync connectors streams {connection}` lists them")
+    return found[0]
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One stream being read by one run."""
+
+    app: App
+    session: Session
+    stream: Stream
+    connection: str
+    run: Run
+    report: FlowReport
+    started_at: datetime
+    on_page: OnPage | None
+
+    def read(self) -> None:
+        state = self._take()
+        full = state.cursor is None
+        mappings, mapping_hash = self.app.mappings_of(self.connection, self.stream.name)
+        caught_up = not state.behind and (state.mapping_hash == mapping_hash or state.records == 0)
+        fields = [f.name for f in self.stream.fields]
+        watch = raw.SeenIds(self.app.db, state) if self.stream.deletes is Deletes.BY_ABSENCE or (full and state.records) else None
+        pages = 0
+        try:
+            for page in ahead(self.session.read(self.stream, state.cursor, fields), AHEAD_PAGES):
+                self._keep(state, page, mappings if caught_up else (), mapping_hash if caught_up else None)
+                if watch is not None:
+                    watch.add(str(r[self.stream.key]) for r in page.records)
+                pages += 1
+                if self.on_page is not None:
+                    self.on_page(self.report.numbers.get("read", 0), page.total)
+            if watch is not None and pages:
+                self._delete_absent(state, watch, mappings if caught_up else (), mapping_hash if caught_up else None)
+        finally:
+            if watch is not None:
+                watch.close()
+        with self.app.db.begin() as tx:
+            if pages == 0 and caught_up:
+                raw.keep_cursor(tx, state, None, mapping_hash)
+            raw.ended(tx, state, self.started_at, full=full)
+
+    def _take(self) -> raw.StreamState:
+        return raw.take(
+            self.app.db, self.connection, self.stream.name, self.run.id, key=self.stream.key, modified=self.stream.modified
+        )
+
+    def start_over(self) -> None:
+        state = self._take()
+        with self.app.db.begin() as tx:
+            raw.forget_cursor(tx, state)
+
+    def _keep(self, state: raw.StreamState, page: Page, mappings: Mappings, mapping_hash: str | None) -> None:
+        with self.app.db.begin() as tx:
+            staged = raw.stage(
+                tx, state, page.records, page.deleted, seen_at=self.started_at, run_id=self.run.id
+            )
+            translate(tx, state, mappings, staged, at=self.started_at, run_id=self.run.id, report=self.report)
+            raw.keep_cursor(tx, state, page.cursor, mapping_hash)
+        self.report.add(
+            pages=1, read=len(page.records), new=len(staged.new), changed=len(staged.changed), deleted=len(staged.deleted)
+        )
+        log.info(
+            "page staged",
+            extra={"connection": self.connection, "stream": self.stream.name, "records": len(page.records),
+                   "new": len(staged.new), "changed": len(staged.changed)},
+        )  # fmt: skip
+
+    def _delete_absent(self, state: raw.StreamState, watch: raw.SeenIds, mappings: Mappings, mapping_hash: str | None) -> None:
+        """What a complete read did not show is gone, unless so much is missing that the source is rather broken."""
+        absent = watch.absent()
+        if not absent:
+            return
+        if len(absent) > max(ABSENT_FEW, ABSENT_SHARE * state.records):
+            self.report.state = State.HELD
+            self.report.message = (
+                f"{self.connection}.{self.stream.name}: a full read no longer shows {len(absent)} of {state.records} records; "
+                "nothing was marked as deleted. Look at the source; if it is right, delete them with "
+                f"`prm-sync quarantine accept-deletes {self.connection} {self.stream.name}`"
+            )
+            return
+        with self.app.db.begin() as tx:
+            staged = raw.Staged(deleted=raw.mark_deleted(tx, state, absent, self.started_at))
+            translate(tx, state, mappings, staged, at=self.started_at, run_id=self.run.id, report=self.report)
+            raw.keep_cursor(tx, state, None, mapping_hash)
+        self.report.add(deleted=len(staged.deleted))
+
+
+class _End:
+    """What the reading thread puts last: the error it met, or None."""
+
+    def __init__(self, error: BaseException | None) -> None:
+        self.error = error
+
+
+def ahead(pages: Iterator[Page], depth: int) -> Iterator[Page]:
+    """The same pages, read by a thread of its own up to `depth` pages ahead of the one in use."""
+    waiting: queue.Queue[Page | _End] = queue.Queue(depth)
+    stop = threading.Event()
+
+    def fetch() -> None:
+        error: BaseException | None = None
+        try:
+            for page in pages:
+                while not stop.is_set():
+                    try:
+                        waiting.put(page, timeout=0.2)
+                        break
+                    except queue.Full:
+                        continue
+                if stop.is_set():
+                    return
+        except BaseException as e:  # noqa: BLE001 - handed to the consumer, who raises it
+            error = e
+        while not stop.is_set():
+            try:
+                waiting.put(_End(error), timeout=0.2)
+                return
+            except queue.Full:
+                continue
+
+    thread = threading.Thread(target=fetch, name="read-ahead", daemon=True)
+    thread.start()
+    try:
+        while True:
+            item = waiting.get()
+            if isinstance(item, _End):
+                if item.error is not None:
+                    raise item.error
+                return
+            yield item
+    finally:
+        stop.set()
+        thread.join(timeout=30)

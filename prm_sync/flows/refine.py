@@ -1,0 +1,94 @@
+"""refine: raw -> core. Maps what was not mapped yet, then identity (crosswalk) and survivorship (golden, past)."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from prm_sync.app import App
+from prm_sync.flows.report import FlowReport
+from prm_sync.flows.translate import translate
+from prm_sync.warehouse import golden, raw
+from prm_sync.warehouse.runs import running
+
+log = logging.getLogger(__name__)
+
+CATCH_UP_ROWS = 5_000
+
+
+def refine(app: App, entities: Sequence[str] | None = None, *, dagster_run_id: str | None = None) -> FlowReport:
+    """Bring the golden records of these entities (None: all) up to what was pulled."""
+    now = app.clock()
+    with running(app.db, "refine", ",".join(entities or ()), now, dagster_run_id=dagster_run_id) as run:
+        began = time.perf_counter()
+        report = FlowReport("refine", run.target)
+        run.report = report
+        for connection, stream in app.mapped_streams(entities):
+            _catch_up(app, connection, stream, run.id, report)
+        for name in entities or app.entities:
+            refine_entity(app, name, report)
+        report.work_s = time.perf_counter() - began
+    log.info("refined", extra=dict(report.numbers))
+    return report
+
+
+def refine_entity(app: App, name: str, report: FlowReport, *, at_least: int = 1) -> None:
+    """Crosswalk and golden records of one entity, chunk by chunk."""
+    entity = app.entities[name]
+    while True:
+        done = golden.refine_chunk(
+            app.db, entity, policy_hash=app.golden_hash(name), survive=app.survive(name), cluster=app.cluster,
+            now=app.clock(), at_least=at_least,
+        )  # fmt: skip
+        if done is None:
+            return
+        report.add(refined=done.rows, made=done.made, golden_changed=done.changed, merged=done.merged)
+
+
+@contextmanager
+def refining_meanwhile(app: App, entities: Sequence[str], report: FlowReport, *, at_least: int = 20_000) -> Iterator[None]:
+    """While the body pulls, a thread refines what it has staged: both halves of a big load at once."""
+    stop = threading.Event()
+    failed: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            while not stop.wait(0.2):
+                for name in entities:
+                    refine_entity(app, name, report, at_least=at_least)
+        except BaseException as e:  # noqa: BLE001 - raised in the caller's thread below
+            failed.append(e)
+
+    thread = threading.Thread(target=work, name="refine-meanwhile", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+    if failed:
+        raise failed[0]
+
+
+def _catch_up(app: App, connection: str, stream: str, run_id: str, report: FlowReport) -> None:
+    """Map what raw has and the mapping has not seen: after a crash, a changed mapping, or a pull without one."""
+    mappings, mapping_hash = app.mappings_of(connection, stream)
+    if mapping_hash is None:
+        return
+    state = raw.take(app.db, connection, stream, run_id)
+    if not state.records or (state.mapping_hash == mapping_hash and not state.behind):
+        return
+    seq = state.mapped_seq if state.mapping_hash == mapping_hash else 0
+    while True:
+        with app.db.begin() as tx:
+            last, present, deleted = raw.records_after(tx, state, seq, CATCH_UP_ROWS)
+            if last == seq:
+                raw.keep_cursor(tx, state, None, mapping_hash)
+                return
+            staged = raw.Staged(changed=list(present), deleted=deleted)
+            translate(tx, state, mappings, staged, at=app.clock(), run_id=run_id, report=report)
+            raw.keep_mapped(tx, state, last, mapping_hash)
+        seq = last

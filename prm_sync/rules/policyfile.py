@@ -1,0 +1,45 @@
+"""What all files under `policies/` have in common: how one is read, its version, and its JSON Schema."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from prm_sync.yamlfile import YamlFile, read, validated
+
+P = TypeVar("P", bound="Policy")
+
+
+class Part(BaseModel):
+    """A piece of a policy: unknown keys are mistakes, nothing changes after reading."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Policy(Part):
+    """A whole policy file."""
+
+    @cached_property
+    def version(self) -> str:
+        """Hash of what the policy says, comments and defaults left unsaid aside: 12 hex digits."""
+        return hashlib.blake2b(self.model_dump_json().encode(), digest_size=6).hexdigest()
+
+
+def load(model: type[P], source: Path | YamlFile) -> P:
+    """Raises ConfigError with the file:line of every mistake."""
+    file = read(source) if isinstance(source, Path) else source
+    if file.data is not None and not isinstance(file.data, dict):
+        raise file.error("a policy is a mapping of names to values")
+    return validated(model, file)
+
+
+def schema_of(model: type[Policy], name: str) -> dict[str, Any]:
+    """The JSON Schema that editors complete and check `policies/<name>.yaml` by."""
+    schema = model.model_json_schema()
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = f"policies/{name}.yaml"
+    return schema

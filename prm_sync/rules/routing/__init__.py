@@ -1,0 +1,42 @@
+"""Which partner gets which lead, why the others do not, and what becomes of the offer."""
+
+from prm_sync.rules.routing.decide import route
+from prm_sync.rules.routing.explain import as_json, explain
+from prm_sync.rules.routing.facts import (
+    TERMS,
+    Candidate,
+    Decision,
+    LeadFacts,
+    Ledger,
+    PartnerFacts,
+    tally,
+    unrouted,
+    week_start,
+)
+from prm_sync.rules.routing.offers import Offer, Refusal, Transition, apply_answer, due, moved, withdraw
+from prm_sync.rules.routing.policy import RoutingPolicy, load_routing, routing_schema
+
+__all__ = [
+    "TERMS",
+    "Candidate",
+    "Decision",
+    "LeadFacts",
+    "Ledger",
+    "Offer",
+    "PartnerFacts",
+    "Refusal",
+    "RoutingPolicy",
+    "Transition",
+    "apply_answer",
+    "as_json",
+    "due",
+    "explain",
+    "load_routing",
+    "moved",
+    "route",
+    "routing_schema",
+    "tally",
+    "unrouted",
+    "week_start",
+    "withdraw",
+]

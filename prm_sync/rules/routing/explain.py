@@ -1,0 +1,73 @@
+"""Why did this partner get this lead? From the decision as stored: an old one is explained in its own words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from prm_sync.rules.routing.facts import ELIGIBLE, TERMS, Candidate, Decision
+
+_CHOSEN = {
+    "best": "highest score",
+    "round_robin": "fewest offers this week",
+    "weighted": "drawn by lot, the score being the chance",
+    "relationship": "serves the lead's account already",
+}
+_LOST = {
+    "best": "lower score, or equal with more offers this week",
+    "round_robin": "had as many or more offers this week",
+    "weighted": "not drawn",
+    "relationship": "does not serve the lead's account",
+}
+
+
+def as_json(decision: Decision) -> dict[str, Any]:
+    """The decision as it is stored: plain JSON values; candidates as arrays [partner, code, words, score, terms]."""
+    return {
+        "lead_id": decision.lead_id,
+        "partner_id": decision.partner_id,
+        "score": decision.score,
+        "outcome": decision.outcome,
+        "note": decision.note,
+        "rule_version": decision.rule_version,
+        "decided_at": decision.decided_at.isoformat(),
+        "candidates": decision.candidates,
+    }
+
+
+def explain(stored: Mapping[str, Any], names: Mapping[str, str] | None = None) -> list[str]:
+    """Lines of text from `as_json`, read back or not: the winner, the others who could have had it, those ruled out.
+
+    `names` are the partners' names by id; the id stands where there is none.
+    """
+    rows = [_candidate(row) for row in stored["candidates"]]
+    called = {c.partner_id: (names or {}).get(c.partner_id, c.partner_id) for c in rows}
+    winner, outcome = stored.get("partner_id"), stored["outcome"]
+    ranked = sorted((c for c in rows if c.code == ELIGIBLE), key=lambda c: (-(c.score or 0.0), c.partner_id))
+    ruled_out = sorted((c for c in rows if c.code != ELIGIBLE), key=lambda c: (c.code, c.partner_id))
+    lines = [_headline(stored, called.get(winner, winner) if winner else None)]
+    place = {c.partner_id: n for n, c in enumerate(ranked, start=1)}
+    for c in sorted(ranked, key=lambda c: c.partner_id != winner):
+        verdict = f"chosen: {_CHOSEN[outcome]}" if c.partner_id == winner else f"not chosen: {_LOST[outcome]}"
+        lines.append(f"  {called[c.partner_id]}: {verdict}; {_score(c, place[c.partner_id], len(ranked))}")
+    lines += [f"  {called[c.partner_id]}: no, {c.code.replace('_', ' ')}: {c.detail}" for c in ruled_out]
+    return lines
+
+
+def _headline(stored: Mapping[str, Any], winner: str | None) -> str:
+    lead, count = stored["lead_id"], len(stored["candidates"])
+    when = f"decided {stored['decided_at']} by rules {stored['rule_version']}"
+    if winner is not None:
+        return f"lead {lead} goes to {winner}, one of {count} partners; {when}"
+    why = stored.get("note") or f"each of {count} partners is ruled out"
+    return f"lead {lead} goes to nobody: {why}; {when}"
+
+
+def _candidate(row: Sequence[Any]) -> Candidate:
+    partner, code, detail, score, terms = row
+    return Candidate(partner, code, detail, score, tuple(terms))
+
+
+def _score(candidate: Candidate, place: int, of: int) -> str:
+    parts = ", ".join(f"{name} {value:.2f}" for name, value in zip(TERMS, candidate.terms, strict=False) if value)
+    return f"score {candidate.score or 0.0:.2f}, place {place} of {of}" + (f" ({parts})" if parts else "")

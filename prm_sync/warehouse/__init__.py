@@ -1,0 +1,1 @@
+"""What is remembered: PostgreSQL tables, bulk roads, migrations, the embedded server."""

@@ -1,0 +1,52 @@
+"""Rows in bulk: COPY, straight or by way of a staging table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import psycopg
+import sqlalchemy as sa
+
+
+def quoted(names: Iterable[str]) -> str:
+    """Column names as SQL: `"a", "b"`. The names are ours (field table), never a user's."""
+    return ", ".join(f'"{n}"' for n in names)
+
+
+def cursor(conn: sa.Connection) -> psycopg.Cursor[tuple[object, ...]]:
+    """The driver's cursor inside the connection's transaction."""
+    raw: psycopg.Cursor[tuple[object, ...]] = conn.connection.cursor()  # type: ignore[assignment]
+    return raw
+
+
+def copy(conn: sa.Connection, table: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """COPY rows into a table; `table` is SQL ("core.lead_source"). A violated key fails the transaction."""
+    with cursor(conn) as cur, cur.copy(f"COPY {table} ({quoted(columns)}) FROM STDIN") as stream:
+        write = stream.write_row
+        for row in rows:
+            write(row)
+
+
+def stage(conn: sa.Connection, name: str, like: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A temporary table `name` with these columns of table `like`, filled with rows; gone at the transaction's end."""
+    conn.exec_driver_sql(f"DROP TABLE IF EXISTS pg_temp.{name}")
+    conn.exec_driver_sql(
+        f"CREATE TEMP TABLE {name} ON COMMIT DROP AS SELECT {quoted(columns)} FROM {like} WITH NO DATA"
+    )
+    copy(conn, f"pg_temp.{name}", columns, rows)
+
+
+def merge(conn: sa.Connection, table: str, key: Sequence[str], columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Insert or update rows by key: COPY into staging, then one INSERT ... ON CONFLICT DO UPDATE.
+
+    `rows` must not hold a key twice.
+    """
+    if not rows:
+        return
+    stage(conn, "merging", table, columns, rows)
+    sets = ", ".join(f'"{c}" = excluded."{c}"' for c in columns if c not in key)
+    conn.exec_driver_sql(
+        f"INSERT INTO {table} ({quoted(columns)}) SELECT {quoted(columns)} FROM pg_temp.merging "
+        f"ON CONFLICT ({quoted(key)}) DO UPDATE SET {sets}"
+    )
+    conn.exec_driver_sql("DROP TABLE pg_temp.merging")

@@ -1,0 +1,304 @@
+"""From canonical rows to golden records: crosswalk, golden, past. Set-based; only shared keys come over the wire."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from prm_sync.canonical.model import Entity
+from prm_sync.warehouse import bulk
+from prm_sync.warehouse.db import lock
+
+CHUNK_ROWS = 40_000
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRow:
+    """One remote record of an entity, as survivorship sees it; `values` in field-table order."""
+
+    connection: str
+    stream: str
+    remote_id: str
+    arrived: int
+    remote_time: datetime | None
+    deleted_at: datetime | None
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenRow:
+    """What survived: values in field-table order, and where each came from."""
+
+    values: tuple[Any, ...]
+    provenance: dict[str, str]
+
+
+Survive = Callable[[Sequence[MemberRow]], GoldenRow]
+Cluster = Callable[[Iterable[tuple[int, int]]], dict[int, int]]
+
+
+@dataclass(slots=True)
+class Refined:
+    """What one chunk came to."""
+
+    rows: int = 0  #: source rows looked at
+    made: int = 0  #: new entities
+    changed: int = 0  #: golden records that changed
+    merged: int = 0  #: entities found to be another one
+
+
+def entity_id(entity: str, connection: str, stream: str, remote_id: str) -> str:
+    """The id of an entity whose oldest record is this one; `_SQL_ID` is the same in SQL."""
+    digest = hashlib.md5(f"{connection}/{stream}/{remote_id}".encode(), usedforsecurity=False).hexdigest()
+    return f"{entity}_{digest[:16]}"
+
+
+def _sql_id(entity: str) -> str:
+    return f"'{entity}_' || substr(md5(b.connection || '/' || b.stream || '/' || b.remote_id), 1, 16)"
+
+
+def refine_chunk(
+    db: sa.Engine, entity: Entity, *, policy_hash: str, survive: Survive, cluster: Cluster, now: datetime,
+    chunk_rows: int = CHUNK_ROWS, at_least: int = 1,
+) -> Refined | None:  # fmt: skip
+    """Refine the next chunk of changed source rows in one transaction; None: fewer than `at_least` wait."""
+    name = entity.name
+    with db.begin() as tx:
+        lock(tx, f"change:{name}")
+        upto = _upto(tx, f"refine:{name}", policy_hash)
+        waiting = tx.execute(
+            sa.text(
+                f"SELECT max(touched), count(*) FROM (SELECT touched FROM core.{name}_source "
+                "WHERE touched > :upto ORDER BY touched LIMIT :size) t"
+            ),
+            {"upto": upto, "size": chunk_rows},
+        ).one()
+        if waiting[0] is None or waiting[1] < at_least:
+            return None
+        done = _Chunk(tx, entity, upto, waiting[0], now, survive, cluster).run()
+        _keep_upto(tx, f"refine:{name}", waiting[0], policy_hash)
+    return done
+
+
+def _upto(tx: sa.Connection, step: str, policy_hash: str) -> int:
+    row = tx.execute(
+        sa.text("SELECT upto, policy_hash FROM core.progress WHERE step = :step"), {"step": step}
+    ).one_or_none()
+    return int(row.upto) if row is not None and row.policy_hash == policy_hash else 0
+
+
+def _keep_upto(tx: sa.Connection, step: str, upto: int, policy_hash: str) -> None:
+    tx.execute(
+        sa.text(
+            "INSERT INTO core.progress (step, upto, policy_hash) VALUES (:step, :upto, :hash) "
+            "ON CONFLICT (step) DO UPDATE SET upto = :upto, policy_hash = :hash"
+        ),
+        {"step": step, "upto": upto, "hash": policy_hash},
+    )
+
+
+class _Chunk:
+    """One transaction's work: the rows of core.<entity>_source with after < touched <= upto."""
+
+    def __init__(
+        self, tx: sa.Connection, entity: Entity, after: int, upto: int, now: datetime, survive: Survive, cluster: Cluster
+    ) -> None:
+        self.tx, self.entity, self.name, self.now = tx, entity, entity.name, now
+        self.after, self.upto, self.survive, self.cluster = after, upto, survive, cluster
+        self.fields = [f.name for f in entity.fields]
+        self.external = f"prm_{self.name}_id" if f"prm_{self.name}_id" in entity.by_name else None
+        self.touched = 0
+        self.done = Refined()
+
+    def run(self) -> Refined:
+        self.touched = int(self._sql("SELECT nextval('core.change_seq')").scalar_one())
+        self._load_batch()
+        merged_ids, assigned = self._clusters()
+        self._write_crosswalk(assigned)
+        self.done.made += self._insert_alone()
+        affected = {i for i, _ in assigned.values()} | merged_ids
+        affected |= {r[0] for r in self._sql("SELECT DISTINCT entity_id FROM pg_temp.batch WHERE entity_id IS NOT NULL")}
+        if affected:
+            self._rederive(sorted(affected))
+        self._sql("DROP TABLE pg_temp.batch")
+        return self.done
+
+    def _sql(self, text: str, **params: Any) -> sa.CursorResult[Any]:
+        return self.tx.execute(sa.text(text), params)
+
+    def _load_batch(self) -> None:
+        """The changed source rows with the entity they belong to so far."""
+        self._sql("DROP TABLE IF EXISTS pg_temp.batch")
+        external = f's."{self.external}"' if self.external else "NULL::text"
+        self.done.rows = self._sql(
+            f"CREATE TEMP TABLE batch ON COMMIT DROP AS SELECT s.connection, s.stream, s.remote_id, s.arrived, s.match_keys, "
+            f"{external} AS external_id, x.entity_id FROM core.{self.name}_source s "
+            f"LEFT JOIN core.crosswalk x ON x.entity = '{self.name}' AND x.connection = s.connection "
+            "AND x.remote_id = s.remote_id AND x.stream = s.stream WHERE s.touched > :after AND s.touched <= :upto",
+            after=self.after, upto=self.upto,
+        ).rowcount  # fmt: skip
+        self._sql(
+            "INSERT INTO core.match_key (key, arrived) SELECT DISTINCT unnest(match_keys), arrived FROM pg_temp.batch "
+            "ON CONFLICT DO NOTHING"
+        )
+
+    def _clusters(self) -> tuple[set[str], dict[int, tuple[str, str]]]:
+        """Entities that were found to be one, and for each row that is not alone its entity and why."""
+        why: dict[int, str] = {}
+        edges: list[tuple[int, int]] = []
+        shared = self._sql(
+            "SELECT array_agg(k.arrived ORDER BY k.arrived) FROM (SELECT DISTINCT unnest(match_keys) AS key FROM pg_temp.batch) b "
+            "JOIN core.match_key k USING (key) GROUP BY key HAVING count(*) > 1"
+        )
+        for (rows,) in shared:
+            edges += [(rows[0], other) for other in rows[1:]]
+            why.update(dict.fromkeys(rows, "exact_key"))
+        if self.external:
+            linked = self._sql(
+                f'SELECT b.arrived, coalesce(w.arrived, g.arrived) FROM pg_temp.batch b JOIN core."{self.name}" g ON g.id = b.external_id '
+                f'LEFT JOIN core."{self.name}" w ON w.id = g.merged_into WHERE b.entity_id IS DISTINCT FROM coalesce(w.id, g.id)'
+            )
+            for arrived, root in linked:
+                edges.append((root, arrived))
+                why[arrived] = "external_id"
+        if not edges:
+            return set(), {}
+        return self._assign(edges, why)
+
+    def _assign(
+        self, edges: list[tuple[int, int]], why: dict[int, str]
+    ) -> tuple[set[str], dict[int, tuple[str, str]]]:
+        nodes = {n for edge in edges for n in edge}
+        have = {r.arrived: r for r in self._known(nodes)}
+        for row in have.values():
+            if row.entity_id is not None and row.root is not None and row.root != row.arrived:
+                edges.append((row.root, row.arrived))
+        roots = self.cluster(edges)
+        missing = {root for root in roots.values()} - set(have)
+        have.update({r.arrived: r for r in self._known(missing)})
+        losers: dict[str, str] = {}
+        assigned: dict[int, tuple[str, str]] = {}
+        for arrived, root in roots.items():
+            at_root = have[root]
+            winner = at_root.entity_id or entity_id(self.name, at_root.connection, at_root.stream, at_root.remote_id)
+            row = have.get(arrived)
+            if row is None:
+                continue
+            if row.entity_id is None:
+                assigned[arrived] = (winner, "new" if arrived == root else why.get(arrived, "exact_key"))
+            elif row.entity_id != winner:
+                losers[row.entity_id] = winner
+        if losers:
+            self._merge(losers)
+        return set(losers.values()), assigned
+
+    def _known(self, arrived: Iterable[int]) -> Sequence[sa.Row[Any]]:
+        """Source rows by arrival number, with their entity and the arrival number of its oldest record."""
+        return self._sql(
+            f"SELECT s.arrived, s.connection, s.stream, s.remote_id, x.entity_id, g.arrived AS root "
+            f"FROM core.{self.name}_source s LEFT JOIN core.crosswalk x ON x.entity = '{self.name}' "
+            "AND x.connection = s.connection AND x.remote_id = s.remote_id AND x.stream = s.stream "
+            f'LEFT JOIN core."{self.name}" g ON g.id = x.entity_id WHERE s.arrived = ANY(:arrived)',
+            arrived=list(arrived),
+        ).all()
+
+    def _merge(self, losers: dict[str, str]) -> None:
+        """The losers' records go over to the winners; the losing golden rows stay and point at them."""
+        bulk.stage(self.tx, "losers", "core.crosswalk", ("entity", "entity_id"), ())
+        self._sql("ALTER TABLE pg_temp.losers RENAME COLUMN entity TO loser")
+        bulk.copy(self.tx, "pg_temp.losers", ("loser", "entity_id"), losers.items())
+        self._sql(
+            "UPDATE core.crosswalk x SET entity_id = l.entity_id, matched_by = 'exact_key', since = :now "
+            f"FROM pg_temp.losers l WHERE x.entity = '{self.name}' AND x.entity_id = l.loser",
+            now=self.now,
+        )
+        self._sql(
+            f'UPDATE core."{self.name}" g SET merged_into = l.entity_id, touched = :touched FROM pg_temp.losers l '
+            "WHERE g.id = l.loser OR g.merged_into = l.loser",
+            touched=self.touched,
+        )
+        self._sql("UPDATE pg_temp.batch b SET entity_id = l.entity_id FROM pg_temp.losers l WHERE b.entity_id = l.loser")
+        self.done.merged += len(losers)
+
+    def _write_crosswalk(self, assigned: dict[int, tuple[str, str]]) -> None:
+        """Each fresh record gets its entity: the one that it shares a key with, else one of its own."""
+        self._sql("CREATE TEMP TABLE assigned (arrived bigint PRIMARY KEY, entity_id text, why text) ON COMMIT DROP")
+        bulk.copy(
+            self.tx, "pg_temp.assigned", ("arrived", "entity_id", "why"), ((a, i, w) for a, (i, w) in assigned.items())
+        )
+        self._sql(
+            "INSERT INTO core.crosswalk (entity, connection, remote_id, stream, entity_id, matched_by, score, since) "
+            f"SELECT '{self.name}', b.connection, b.remote_id, b.stream, coalesce(a.entity_id, {_sql_id(self.name)}), "
+            "coalesce(a.why, 'new'), 1, :now FROM pg_temp.batch b LEFT JOIN pg_temp.assigned a USING (arrived) "
+            "WHERE b.entity_id IS NULL",
+            now=self.now,
+        )
+
+    def _insert_alone(self) -> int:
+        """Golden rows of fresh records that share no key with another: the record itself."""
+        fields = bulk.quoted(self.fields)
+        made = self._sql(
+            f'INSERT INTO core."{self.name}" (id, {fields}, provenance, sources, arrived, touched, valid_from, deleted_at) '
+            f"SELECT {_sql_id(self.name)}, {', '.join(f's.{bulk.quoted([f])}' for f in self.fields)}, "
+            "jsonb_build_object('*', b.connection || '/' || b.stream || '/' || b.remote_id), 1, s.arrived, :touched, "
+            "coalesce(s.remote_time, :now), s.deleted_at "
+            f"FROM pg_temp.batch b JOIN core.{self.name}_source s ON s.arrived = b.arrived "
+            "LEFT JOIN pg_temp.assigned a ON a.arrived = b.arrived WHERE b.entity_id IS NULL AND a.arrived IS NULL",
+            touched=self.touched, now=self.now,
+        ).rowcount  # fmt: skip
+        self._sql("DROP TABLE pg_temp.assigned")
+        return made
+
+    def _rederive(self, ids: list[str]) -> None:
+        """Golden rows of these entities anew from all their records; what changed leaves its past behind."""
+        columns = ("id", *self.fields, "provenance", "sources", "arrived", "touched", "valid_from", "deleted_at")
+        bulk.stage(self.tx, "derived", f'core."{self.name}"', columns, self._derived(ids))
+        fields = bulk.quoted(self.fields)
+        differs = (
+            f"({', '.join(f'g.{bulk.quoted([f])}' for f in self.fields)}) IS DISTINCT FROM "
+            f"({', '.join(f'd.{bulk.quoted([f])}' for f in self.fields)})"
+        )
+        self._sql(
+            f"INSERT INTO core.{self.name}_past (id, version, {fields}, provenance, valid_from, valid_to) "
+            f"SELECT g.id, g.touched, {', '.join(f'g.{bulk.quoted([f])}' for f in self.fields)}, g.provenance, g.valid_from, "
+            f"greatest(d.valid_from, g.valid_from) FROM core.\"{self.name}\" g JOIN pg_temp.derived d ON d.id = g.id WHERE {differs}"
+        )
+        self.done.changed += self._sql(
+            f'UPDATE core."{self.name}" g SET {", ".join(f"{bulk.quoted([f])} = d.{bulk.quoted([f])}" for f in self.fields)}, '
+            "provenance = d.provenance, sources = d.sources, arrived = least(g.arrived, d.arrived), touched = d.touched, "
+            f"valid_from = CASE WHEN {differs} THEN greatest(d.valid_from, g.valid_from) ELSE g.valid_from END, "
+            "deleted_at = d.deleted_at FROM pg_temp.derived d WHERE d.id = g.id AND "
+            f"({differs} OR g.provenance <> d.provenance OR g.sources <> d.sources OR g.deleted_at IS DISTINCT FROM d.deleted_at)"
+        ).rowcount
+        self.done.made += self._sql(
+            f'INSERT INTO core."{self.name}" ({bulk.quoted(columns)}) SELECT {bulk.quoted(columns)} FROM pg_temp.derived '
+            "ON CONFLICT (id) DO NOTHING"
+        ).rowcount
+        self._sql("DROP TABLE pg_temp.derived")
+
+    def _derived(self, ids: list[str]) -> Iterable[tuple[Any, ...]]:
+        rows = self._sql(
+            f"SELECT x.entity_id, s.connection, s.stream, s.remote_id, s.arrived, s.remote_time, s.deleted_at, "
+            f"{', '.join(f's.{bulk.quoted([f])}' for f in self.fields)} FROM core.crosswalk x "
+            f"JOIN core.{self.name}_source s ON s.connection = x.connection AND s.stream = x.stream AND s.remote_id = x.remote_id "
+            f"WHERE x.entity = '{self.name}' AND x.entity_id = ANY(:ids) ORDER BY x.entity_id, s.arrived",
+            ids=ids,
+        ).all()
+        members: dict[str, list[MemberRow]] = {}
+        for r in rows:
+            members.setdefault(r[0], []).append(MemberRow(r[1], r[2], r[3], r[4], r[5], r[6], tuple(r[7:])))
+        for id_, group in members.items():
+            live = [m for m in group if m.deleted_at is None] or group
+            golden = self.survive(live)
+            gone = max(m.deleted_at for m in group if m.deleted_at) if len(live) == len(group) and group[0].deleted_at else None
+            since = max((m.remote_time for m in group if m.remote_time), default=self.now)
+            yield (
+                id_, *golden.values, msgspec.json.encode(golden.provenance).decode(), len(live), group[0].arrived,
+                self.touched, since, gone,
+            )  # fmt: skip

@@ -1,0 +1,276 @@
+"""Records as received, and how far each stream was read. A page and its cursor become true in one transaction."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from prm_sync.errors import ContractBroken, FencedOff
+from prm_sync.warehouse import bulk
+
+_encode = msgspec.json.Encoder(order="deterministic").encode
+_COLUMNS = ("connection", "stream", "remote_id", "payload", "hash", "remote_time", "seen_at", "run_id")
+
+
+@dataclass(slots=True)
+class StreamState:
+    """One stream as a run holds it: its cursor, and the fence that the run took."""
+
+    connection: str
+    stream: str
+    cursor: Mapping[str, Any] | None
+    fence: int
+    mapped_seq: int
+    mapping_hash: str | None
+    records: int
+    behind: bool  #: some records of raw.record did not go through the mapping yet
+    key: str
+    modified: str | None
+
+
+@dataclass(slots=True)
+class Staged:
+    """What of a page was news."""
+
+    new: list[Mapping[str, Any]] = field(default_factory=list)
+    changed: list[Mapping[str, Any]] = field(default_factory=list)
+    unchanged: int = 0
+    deleted: list[str] = field(default_factory=list)
+
+
+def take(
+    db: sa.Engine, connection: str, stream: str, run_id: str, *, key: str | None = None, modified: str | None = None
+) -> StreamState:
+    """Take the stream for this run: raises its fence, so that an older run can write no more pages.
+
+    `key` and `modified` are the stream's fields for the remote id and the time of change; None: as last pulled.
+    """
+    with db.begin() as tx:
+        row = tx.execute(
+            sa.text(
+                "INSERT INTO raw.cursor AS c (connection, stream, fence, holder, key_field, modified_field) "
+                "VALUES (:c, :s, 1, :run, :key, :modified) ON CONFLICT (connection, stream) DO UPDATE SET "
+                "fence = c.fence + 1, holder = :run, key_field = coalesce(:key, c.key_field), "
+                "modified_field = CASE WHEN cast(:key AS text) IS NULL THEN c.modified_field ELSE :modified END "
+                "RETURNING cursor, fence, mapped_seq, mapping_hash, records, key_field, modified_field"
+            ),
+            {"c": connection, "s": stream, "run": run_id, "key": key, "modified": modified},
+        ).one()
+        behind = tx.execute(
+            sa.text("SELECT EXISTS (SELECT FROM raw.record WHERE connection = :c AND stream = :s AND seq > :seq)"),
+            {"c": connection, "s": stream, "seq": row.mapped_seq},
+        ).scalar_one()
+    return StreamState(
+        connection, stream, row.cursor, row.fence, row.mapped_seq, row.mapping_hash, row.records, behind,
+        row.key_field or "", row.modified_field,
+    )  # fmt: skip
+
+
+def stage(
+    tx: sa.Connection, state: StreamState, records: Sequence[Mapping[str, Any]], deleted: Sequence[str], *,
+    seen_at: datetime, run_id: str,
+) -> Staged:  # fmt: skip
+    """Keep what of the page is new or changed. Records without their key break the contract."""
+    staged = Staged()
+    key, modified = state.key, state.modified
+    payloads: dict[str, tuple[Mapping[str, Any], bytes, bytes]] = {}
+    digest = hashlib.blake2b
+    for record in records:
+        remote_id = record.get(key)
+        if remote_id is None or remote_id == "":
+            raise ContractBroken(f"{state.connection}.{state.stream}: a record came without its key {key!r}")
+        payload = _encode(record)
+        if b"\\u0000" in payload:
+            payload = payload.replace(b"\\u0000", b"")
+        payloads[str(remote_id)] = (record, payload, digest(payload, digest_size=16).digest())
+    known = _known(tx, state, list(payloads)) if state.records else {}
+    fresh: list[tuple[Any, ...]] = []
+    news: list[tuple[Any, ...]] = []
+    for remote_id, (record, payload, hash_) in payloads.items():
+        before = known.get(remote_id)
+        if before is not None and before[0] == hash_ and before[1] is None:
+            staged.unchanged += 1
+            continue
+        time = instant(record.get(modified)) if modified else None
+        row = (state.connection, state.stream, remote_id, payload.decode(), hash_, time, seen_at, run_id)
+        if before is None:
+            fresh.append(row)
+            staged.new.append(record)
+        else:
+            news.append(row)
+            staged.changed.append(record)
+    if fresh:
+        bulk.copy(tx, "raw.record", _COLUMNS, fresh)
+        state.records += len(fresh)
+    if news:
+        bulk.stage(tx, "news", "raw.record", _COLUMNS, news)
+        tx.exec_driver_sql(
+            "UPDATE raw.record r SET payload = n.payload, hash = n.hash, remote_time = n.remote_time, seen_at = n.seen_at, "
+            "run_id = n.run_id, deleted_at = NULL, seq = nextval('raw.record_seq') FROM pg_temp.news n "
+            "WHERE r.connection = n.connection AND r.stream = n.stream AND r.remote_id = n.remote_id"
+        )
+    if deleted:
+        staged.deleted = mark_deleted(tx, state, deleted, seen_at)
+    return staged
+
+
+def _known(tx: sa.Connection, state: StreamState, ids: list[str]) -> dict[str, tuple[bytes, datetime | None]]:
+    rows = tx.execute(
+        sa.text(
+            "SELECT remote_id, hash, deleted_at FROM raw.record "
+            "WHERE connection = :c AND stream = :s AND remote_id = ANY(:ids)"
+        ),
+        {"c": state.connection, "s": state.stream, "ids": ids},
+    )
+    return {r[0]: (bytes(r[1]), r[2]) for r in rows}
+
+
+def mark_deleted(tx: sa.Connection, state: StreamState, ids: Sequence[str], at: datetime) -> list[str]:
+    """Note that the remote deleted these records; returns those for which it is news."""
+    rows = tx.execute(
+        sa.text(
+            "UPDATE raw.record SET deleted_at = :at, seq = nextval('raw.record_seq') WHERE connection = :c AND stream = :s "
+            "AND remote_id = ANY(:ids) AND deleted_at IS NULL RETURNING remote_id"
+        ),
+        {"at": at, "c": state.connection, "s": state.stream, "ids": list(ids)},
+    )
+    return [r[0] for r in rows]
+
+
+def keep_cursor(
+    tx: sa.Connection, state: StreamState, cursor: Mapping[str, Any] | None, mapping_hash: str | None
+) -> None:
+    """Note how far the stream was read (None: no further) and mapped. Raises FencedOff where another run took it over."""
+    hit = tx.execute(
+        sa.text(
+            "UPDATE raw.cursor SET cursor = coalesce(cast(:cursor AS jsonb), cursor), records = :records, "
+            "mapped_seq = CASE WHEN :mapped THEN (SELECT last_value FROM raw.record_seq) ELSE mapped_seq END, "
+            "mapping_hash = CASE WHEN :mapped THEN :hash ELSE mapping_hash END "
+            "WHERE connection = :c AND stream = :s AND fence = :fence"
+        ),
+        {
+            "cursor": msgspec.json.encode(cursor).decode() if cursor is not None else None, "records": state.records,
+            "mapped": mapping_hash is not None, "hash": mapping_hash,
+            "c": state.connection, "s": state.stream, "fence": state.fence,
+        },
+    ).rowcount  # fmt: skip
+    if hit != 1:
+        raise _fenced_off(state)
+    state.cursor = cursor if cursor is not None else state.cursor
+
+
+def keep_mapped(tx: sa.Connection, state: StreamState, seq: int, mapping_hash: str) -> None:
+    """Note that the records up to `seq` went through these mappings. Raises FencedOff as `keep_cursor` does."""
+    hit = tx.execute(
+        sa.text(
+            "UPDATE raw.cursor SET mapped_seq = :seq, mapping_hash = :hash "
+            "WHERE connection = :c AND stream = :s AND fence = :fence"
+        ),
+        {"seq": seq, "hash": mapping_hash, "c": state.connection, "s": state.stream, "fence": state.fence},
+    ).rowcount
+    if hit != 1:
+        raise _fenced_off(state)
+
+
+def _fenced_off(state: StreamState) -> FencedOff:
+    return FencedOff(f"{state.connection}.{state.stream}: another run has taken this stream over; this one stops")
+
+
+def forget_cursor(tx: sa.Connection, state: StreamState) -> None:
+    """Next time the stream is read in full."""
+    tx.execute(
+        sa.text("UPDATE raw.cursor SET cursor = NULL WHERE connection = :c AND stream = :s AND fence = :fence"),
+        {"c": state.connection, "s": state.stream, "fence": state.fence},
+    )
+    state.cursor = None
+
+
+def ended(tx: sa.Connection, state: StreamState, started_at: datetime, *, full: bool) -> None:
+    """Note that a read came to its end."""
+    tx.execute(
+        sa.text(
+            "UPDATE raw.cursor SET read_at = :at, full_read_at = CASE WHEN :full THEN :at ELSE full_read_at END "
+            "WHERE connection = :c AND stream = :s AND fence = :fence"
+        ),
+        {"at": started_at, "full": full, "c": state.connection, "s": state.stream, "fence": state.fence},
+    )
+
+
+def records_after(
+    tx: sa.Connection, state: StreamState, seq: int, size: int
+) -> tuple[int, list[Mapping[str, Any]], list[str]]:
+    """The next `size` staged records after `seq`: the last seq, the present payloads, the ids of deleted records."""
+    rows = tx.execute(
+        sa.text(
+            "SELECT seq, remote_id, payload, deleted_at FROM raw.record "
+            "WHERE connection = :c AND stream = :s AND seq > :seq ORDER BY seq LIMIT :size"
+        ),
+        {"c": state.connection, "s": state.stream, "seq": seq, "size": size},
+    ).all()
+    last = rows[-1].seq if rows else seq
+    return last, [r.payload for r in rows if r.deleted_at is None], [r.remote_id for r in rows if r.deleted_at]
+
+
+def payloads(tx: sa.Connection, connection: str, stream: str, ids: Sequence[str]) -> dict[str, sa.Row[Any]]:
+    """The last received payload of these records, with `seen_at` and `deleted_at`."""
+    rows = tx.execute(
+        sa.text(
+            "SELECT remote_id, payload, seen_at, deleted_at FROM raw.record "
+            "WHERE connection = :c AND stream = :s AND remote_id = ANY(:ids)"
+        ),
+        {"c": connection, "s": stream, "ids": list(ids)},
+    )
+    return {r.remote_id: r for r in rows}
+
+
+class SeenIds:
+    """The ids that a full read showed, kept in the database: what is not among them is gone."""
+
+    def __init__(self, db: sa.Engine, state: StreamState) -> None:
+        self.state = state
+        self._conn = db.connect()
+        self._conn.exec_driver_sql("CREATE TEMP TABLE seen (remote_id text) ON COMMIT PRESERVE ROWS")
+        self._conn.commit()
+
+    def add(self, ids: Iterator[str]) -> None:
+        bulk.copy(self._conn, "pg_temp.seen", ("remote_id",), ((i,) for i in ids))
+        self._conn.commit()
+
+    def absent(self) -> list[str]:
+        """Ids of present records that the read did not show."""
+        rows = self._conn.execute(
+            sa.text(
+                "SELECT remote_id FROM raw.record r WHERE connection = :c AND stream = :s AND deleted_at IS NULL "
+                "AND NOT EXISTS (SELECT FROM pg_temp.seen s WHERE s.remote_id = r.remote_id)"
+            ),
+            {"c": self.state.connection, "s": self.state.stream},
+        ).all()
+        self._conn.commit()
+        return [r[0] for r in rows]
+
+    def close(self) -> None:
+        self._conn.exec_driver_sql("DROP TABLE IF EXISTS pg_temp.seen")
+        self._conn.commit()
+        self._conn.close()
+
+
+def instant(value: object) -> datetime | None:
+    """A remote's time stamp, ISO text or epoch milliseconds; None where it is neither."""
+    if isinstance(value, str) and value:
+        try:
+            parsed = datetime.fromisoformat(value)
+        except ValueError:
+            return None
+        return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            return datetime.fromtimestamp(value / 1000, tz=UTC)
+        except (ValueError, OverflowError, OSError):
+            return None
+    return None

@@ -1,0 +1,68 @@
+"""One row per flow that was run: ops.run."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+import sqlalchemy as sa
+
+
+class Report(Protocol):
+    """What a flow returns."""
+
+    @property
+    def state(self) -> str: ...
+
+    def counts(self) -> Mapping[str, int]: ...
+
+    @property
+    def message(self) -> str | None: ...
+
+
+@dataclass(slots=True)
+class Run:
+    """A run under way; `report` is set by the flow before it returns."""
+
+    id: str
+    verb: str
+    target: str
+    started_at: datetime
+    report: Report | None = field(default=None)
+
+
+@contextmanager
+def running(db: sa.Engine, verb: str, target: str, now: datetime, *, dagster_run_id: str | None = None) -> Iterator[Run]:
+    """Records a run, whatever becomes of it: an exception makes it `failed` with its text."""
+    run = Run(f"{verb}-{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}", verb, target, now)
+    with db.begin() as tx:
+        tx.execute(
+            sa.text(
+                "INSERT INTO ops.run (id, verb, target, state, started_at, dagster_run_id) "
+                "VALUES (:id, :verb, :target, 'running', :at, :dagster)"
+            ),
+            {"id": run.id, "verb": verb, "target": target, "at": now, "dagster": dagster_run_id},
+        )
+    try:
+        yield run
+    except BaseException as error:
+        _end(db, run, "failed", f"{type(error).__name__}: {error}", {})
+        raise
+    report = run.report
+    _end(db, run, report.state if report else "done", report.message if report else None, report.counts() if report else {})
+
+
+def _end(db: sa.Engine, run: Run, state: str, message: str | None, counts: Mapping[str, int]) -> None:
+    with db.begin() as tx:
+        tx.execute(
+            sa.text(
+                "UPDATE ops.run SET state = :state, ended_at = clock_timestamp(), message = :message, "
+                "counts = cast(:counts AS jsonb) WHERE id = :id"
+            ),
+            {"state": state, "message": message, "counts": msgspec.json.encode(dict(counts)).decode(), "id": run.id},
+        )

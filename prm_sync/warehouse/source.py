@@ -1,0 +1,131 @@
+"""Canonical rows of remote records (`core.<entity>_source`), and the quarantine of what could not be one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from prm_sync.warehouse import bulk
+from prm_sync.warehouse.db import lock
+
+HEAD = ("connection", "stream", "remote_id", "touched", "remote_time", "deleted_at", "match_keys")
+KEY = ("connection", "stream", "remote_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why a record, or one field of it, was held back. `reason` has no values in it."""
+
+    remote_id: str
+    field: str  #: canonical field; "*": the whole record
+    code: str
+    reason: str
+    source: str | None = None
+    klass: str = "fixable"
+
+
+def change_number(tx: sa.Connection, entity: str) -> int:
+    """A new change number, under the entity's lock: numbers of one entity become visible in their order."""
+    lock(tx, f"change:{entity}")
+    return int(tx.exec_driver_sql("SELECT nextval('core.change_seq')").scalar_one())
+
+
+def mark(db: sa.Engine, entity: str) -> int:
+    """The newest change number of the entity of which all changes up to it are committed."""
+    with db.begin() as tx:
+        lock(tx, f"change:{entity}")
+        return int(tx.exec_driver_sql("SELECT last_value FROM core.change_seq").scalar_one())
+
+
+def write(
+    tx: sa.Connection, entity: str, columns: Sequence[str],
+    new: Sequence[tuple[Any, ...]], changed: Sequence[tuple[Any, ...]],
+) -> None:  # fmt: skip
+    """Keep canonical rows, each HEAD + `columns`; `new` ones are known not to be there yet."""
+    table, all_columns = f"core.{entity}_source", (*HEAD, *columns)
+    if new:
+        bulk.copy(tx, table, all_columns, new)
+    if changed:
+        bulk.stage(tx, "changed", table, all_columns, changed)
+        tx.exec_driver_sql(
+            f"DELETE FROM core.match_key k USING {table} s JOIN pg_temp.changed n USING (connection, stream, remote_id) "
+            "WHERE s.match_keys <> n.match_keys AND k.arrived = s.arrived AND k.key = ANY(s.match_keys) "
+            "AND NOT k.key = ANY(n.match_keys)"
+        )
+        sets = ", ".join(f'"{c}" = excluded."{c}"' for c in all_columns if c not in KEY)
+        tx.exec_driver_sql(
+            f"INSERT INTO {table} ({bulk.quoted(all_columns)}) SELECT {bulk.quoted(all_columns)} FROM pg_temp.changed "
+            f"ON CONFLICT (connection, stream, remote_id) DO UPDATE SET {sets}"
+        )
+
+
+def mark_deleted(
+    tx: sa.Connection, entity: str, connection: str, stream: str, ids: Sequence[str], at: datetime, touched: int
+) -> int:
+    """Note that these remote records are gone; returns how many rows it concerns."""
+    return tx.execute(
+        sa.text(
+            f"UPDATE core.{entity}_source SET deleted_at = :at, touched = :touched "
+            "WHERE connection = :c AND stream = :s AND remote_id = ANY(:ids) AND deleted_at IS NULL"
+        ),
+        {"at": at, "touched": touched, "c": connection, "s": stream, "ids": list(ids)},
+    ).rowcount
+
+
+def values_held(
+    tx: sa.Connection, entity: str, connection: str, stream: str, ids: Iterable[str], columns: Sequence[str]
+) -> dict[str, Mapping[str, Any]]:
+    """The canonical values that these records had so far: what a field keeps while its new value is in quarantine."""
+    rows = tx.execute(
+        sa.text(
+            f"SELECT remote_id, {bulk.quoted(columns)} FROM core.{entity}_source "
+            "WHERE connection = :c AND stream = :s AND remote_id = ANY(:ids)"
+        ),
+        {"c": connection, "s": stream, "ids": list(ids)},
+    ).mappings()
+    return {r["remote_id"]: r for r in rows}
+
+
+def quarantine(
+    tx: sa.Connection, connection: str, stream: str, entity: str, troubles: Sequence[Trouble], *,
+    mapping_hash: str | None, at: datetime, run_id: str,
+) -> None:  # fmt: skip
+    """Open a quarantine row for each trouble, or renew the one that is there."""
+    if not troubles:
+        return
+    rows = {
+        (t.remote_id, t.field): (
+            connection, stream, t.remote_id, entity, t.field, t.code, t.klass, t.reason, t.source, mapping_hash, "open",
+            at, at, run_id,
+        )
+        for t in troubles
+    }  # fmt: skip
+    columns = (
+        "connection", "stream", "remote_id", "entity", "field", "code", "class", "reason", "source", "mapping_hash",
+        "state", "first_seen_at", "last_seen_at", "run_id",
+    )  # fmt: skip
+    bulk.stage(tx, "troubles", "ops.quarantine", columns, rows.values())
+    sets = ", ".join(f'"{c}" = excluded."{c}"' for c in columns[5:] if c != "first_seen_at")
+    tx.exec_driver_sql(
+        f"INSERT INTO ops.quarantine ({bulk.quoted(columns)}) SELECT {bulk.quoted(columns)} FROM pg_temp.troubles "
+        f"ON CONFLICT (connection, stream, remote_id, entity, field) DO UPDATE SET {sets}"
+    )
+
+
+def resolve_quarantine(
+    tx: sa.Connection, connection: str, stream: str, entity: str, ids: Sequence[str], at: datetime, *, push: bool = False
+) -> int:
+    """Close the open rows of these records: they went through. `push`: those of refused writes, else those of mapping."""
+    if not ids:
+        return 0
+    return tx.execute(
+        sa.text(
+            "UPDATE ops.quarantine SET state = 'resolved', last_seen_at = :at WHERE connection = :c AND stream = :s "
+            "AND entity = :e AND remote_id = ANY(:ids) AND state = 'open' AND (field = 'push') = :push"
+        ),
+        {"at": at, "c": connection, "s": stream, "e": entity, "ids": list(ids), "push": push},
+    ).rowcount

@@ -1,0 +1,120 @@
+"""The views: history with the present row, analysts' views without personal data, the facts that go back to remotes."""
+
+from __future__ import annotations
+
+from prm_sync.canonical.model import Entity, Kind, Pii
+from prm_sync.warehouse.bulk import quoted
+from prm_sync.warehouse.tables import EntityTables, Tables
+
+PLURAL = {"opportunity": "opportunities", "activity": "activities", "feedback": "feedback", "case": "cases"}
+
+
+def view_statements(tables: Tables) -> list[str]:
+    """CREATE VIEW and COMMENT statements, in an order in which they can be run."""
+    out: list[str] = []
+    for et in tables.entities.values():
+        out += _history(et)
+        out += _public(et.entity, tables)
+    if "lead" in tables.entities and "partner" in tables.entities:
+        out += [_LEAD_FACTS, _PARTNER_FACTS, _OFFERS, _FUNNEL]
+        out += [f"COMMENT ON VIEW {name} IS '{doc}'" for name, doc in _DOCS.items()]
+    return out
+
+
+def entity_of(reference: str) -> str:
+    """SQL that says which entity a reference column means, as subselect over the crosswalk."""
+    kind, column = reference.split("=", 1)
+    return (
+        f"(SELECT x.entity_id FROM core.crosswalk x WHERE x.entity = '{kind}' "
+        f"AND x.connection = split_part({column}, ':', 1) AND x.remote_id = substr({column}, strpos({column}, ':') + 1) LIMIT 1)"
+    )
+
+
+def _history(et: EntityTables) -> list[str]:
+    name = et.entity.name
+    fields = quoted(f.name for f in et.entity.fields)
+    view = f"core.{name}_history"
+    return [
+        f"CREATE VIEW {view} AS "
+        f"SELECT id, {fields}, provenance, valid_from, valid_to FROM core.{name}_past "
+        f"UNION ALL SELECT id, {fields}, provenance, valid_from, NULL::timestamptz FROM core.\"{name}\"",
+        f"COMMENT ON VIEW {view} IS 'Every version of every {name}; valid_to is null for the present one'",
+    ]
+
+
+def _public(entity: Entity, tables: Tables) -> list[str]:
+    columns = ["g.id"]
+    notes: list[tuple[str, str]] = [("id", "Stable id of the entity")]
+    for f in entity.fields:
+        if f.pii in (Pii.PERSONAL, Pii.SENSITIVE):
+            continue
+        if f.kind is Kind.REFERENCE and f.entity in tables.entities:
+            column = f.name.removesuffix("_ref") + "_id"
+            reference = f'{f.entity}=g."{f.name}"'
+            columns.append(f'{entity_of(reference)} AS "{column}"')
+            notes.append((column, f"{f.doc} (id of the {f.entity})"))
+        elif f.kind is not Kind.REFERENCE:
+            columns.append(f'g."{f.name}"')
+            notes.append((f.name, f.doc))
+    columns += ["g.sources", "g.valid_from", "g.deleted_at"]
+    view = f"mart.{PLURAL.get(entity.name, entity.name + 's')}"
+    text = (
+        f"CREATE VIEW {view} AS SELECT {', '.join(columns)} FROM core.\"{entity.name}\" g WHERE g.merged_into IS NULL",
+        f"COMMENT ON VIEW {view} IS '{_sql(entity.doc)} Golden records without personal data'",
+    )
+    return [*text, *(f"COMMENT ON COLUMN {view}.\"{c}\" IS '{_sql(d)}'" for c, d in notes)]
+
+
+def _sql(text: str) -> str:
+    return text.replace("'", "''")
+
+
+_LEAD_FACTS = """
+CREATE VIEW core.lead_facts AS
+SELECT o.lead_id AS id, o.state AS offer_state, p.name AS offer_partner_name, p.partner_key AS offer_partner_key,
+       o.offered_at, o.expires_at AS offer_expires_at, o.answered_at AS offer_answered_at,
+       o.decline_reason AS offer_decline_reason, o.partner_stage AS offer_partner_stage, o.rank AS offer_rank,
+       o.partner_id AS offer_partner_id, o.touched AS offer_touched
+FROM ledger.lead_offer o
+JOIN (SELECT lead_id, max(rank) AS rank FROM ledger.lead_offer GROUP BY lead_id) last
+  ON last.lead_id = o.lead_id AND last.rank = o.rank
+LEFT JOIN core.partner p ON p.id = o.partner_id
+"""
+
+_PARTNER_FACTS = """
+CREATE VIEW core.partner_facts AS
+SELECT DISTINCT ON (partner_id) partner_id AS id, to_char(period, 'YYYY-MM') AS perf_period, offered AS perf_leads_offered,
+       accepted AS perf_leads_accepted, declined AS perf_leads_declined, expired AS perf_leads_expired,
+       acceptance_rate AS perf_acceptance_rate, response_hours AS perf_response_hours, win_rate AS perf_win_rate,
+       sourced_revenue AS perf_sourced_revenue, currency AS perf_currency, attainment AS perf_attainment,
+       touched AS perf_touched
+FROM mart.partner_performance ORDER BY partner_id, period DESC
+"""
+
+_OFFERS = """
+CREATE VIEW mart.offers AS
+SELECT o.id, o.lead_id, o.partner_id, p.name AS partner, o.rank, o.state, o.offered_at, o.expires_at, o.answered_at,
+       extract(epoch FROM o.answered_at - o.offered_at) / 3600 AS response_hours, o.decline_reason, o.partner_stage,
+       o.won_amount, o.won_currency, d.score, d.rule_version
+FROM ledger.lead_offer o
+JOIN ledger.routing_decision d ON d.id = o.decision_id
+LEFT JOIN core.partner p ON p.id = o.partner_id
+"""
+
+_FUNNEL = """
+CREATE VIEW mart.lead_funnel AS
+SELECT date_trunc('month', coalesce(l.created_at, l.valid_from))::date AS month, l.country, l.source,
+       count(*) AS leads, count(f.id) AS offered,
+       count(*) FILTER (WHERE f.offer_state = 'accepted') AS accepted,
+       count(*) FILTER (WHERE f.offer_partner_stage = 'won') AS won
+FROM core.lead l LEFT JOIN core.lead_facts f ON f.id = l.id
+WHERE l.merged_into IS NULL AND l.deleted_at IS NULL AND l.is_test IS NOT TRUE
+GROUP BY 1, 2, 3
+"""
+
+_DOCS = {
+    "core.lead_facts": "What prm-sync knows about a lead besides its fields: the latest offer",
+    "core.partner_facts": "What prm-sync knows about a partner besides its fields: its latest month",
+    "mart.offers": "Every offer of a lead to a partner, with the time of the answer in hours",
+    "mart.lead_funnel": "Leads per month, country and source: offered, accepted, won",
+}
