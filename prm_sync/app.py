@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -149,23 +149,28 @@ class App:
 
     def survive(self, entity: str) -> Survive:
         """Survivorship of one entity, as the warehouse asks for it."""
-        return partial(_survive, self.entities[entity], self.source.project.trusted)
+        kind = self.entities[entity]
+        merged = survivorship.merger(kind, self.source.project.trusted)
+        made_at = next((n for n, f in enumerate(kind.fields) if f.name == "created_at"), None)
+
+        def survived(members: Sequence[MemberRow]) -> GoldenRow:
+            values, provenance = merged(
+                [
+                    survivorship.Member(
+                        m.connection, m.stream, m.remote_id, m.values, m.remote_time,
+                        m.values[made_at] if made_at is not None else None,
+                    )
+                    for m in members
+                ]
+            )  # fmt: skip
+            return GoldenRow(values, survivorship.compact(provenance))
+
+        return survived
 
     @staticmethod
-    def cluster(edges: Any) -> dict[int, int]:
+    def cluster(edges: Iterable[tuple[int, int]]) -> dict[int, int]:
+        """Which rows are one entity: row -> smallest row of its cluster."""
         return identity.clusters(edges)
-
-
-def _survive(entity: Entity, trust: Sequence[str], members: Sequence[MemberRow]) -> GoldenRow:
-    values, provenance = survivorship.golden(
-        [
-            survivorship.Member(m.connection, m.stream, m.remote_id, m.arrived, m.remote_time, m.values)
-            for m in members
-        ],
-        entity,
-        trust,
-    )
-    return GoldenRow(values, provenance)
 
 
 def _save_secret(home: Path, connection: str, name: str, value: str) -> None:
@@ -179,7 +184,7 @@ def _save_secret(home: Path, connection: str, name: str, value: str) -> None:
     path.with_suffix(path.suffix + ".new").replace(path)
 
 
-def load_policies(folders: Sequence[Path], entities: Mapping[str, Entity]) -> Policies:
+def load_policies(folders: Sequence[Path]) -> Policies:
     """The policy files: each from the first folder that has it, else the shipped one."""
 
     def path(name: str) -> Path:
@@ -187,8 +192,8 @@ def load_policies(folders: Sequence[Path], entities: Mapping[str, Entity]) -> Po
 
     return Policies(
         load_routing(path("routing.yaml")),
-        identity.load_identity(path("identity.yaml"), entities),
-        sharing.load_sharing(path("sharing.yaml"), entities),
+        identity.load_identity(path("identity.yaml")),
+        sharing.load_sharing(path("sharing.yaml")),
     )
 
 
@@ -205,13 +210,13 @@ def load_mappings(
         found, errors = load_all(folder, entities)
         problems += errors
         for spec in found:
-            specs.setdefault((spec.connector, spec.path.stem), spec)
+            specs.setdefault((spec.connector, spec.file.stem), spec)
     out: dict[tuple[str, str], list[StreamMapping]] = {}
     for name, connection in source.project.connections.items():
         for spec in specs.values():
             if spec.connector == connection.connector:
                 compiled = compile_mapping(spec, name)
-                keys = identity.compile_keys(entities[spec.entity], policies.identity, compiled.columns)
+                keys = identity.compile_keys(spec.entity, policies.identity, compiled.columns)
                 back = compile_back(spec) if spec.back else None
                 out.setdefault((name, spec.stream), []).append(StreamMapping(name, spec, compiled, back, keys))
     order = list(entities)
@@ -228,7 +233,7 @@ def open_app(
     source = read_project(settings.project_file)
     known = {name: registry.find(name) for name in registry.names()}
     source.check_connectors({name: c.config for name, c in known.items()})
-    policies = load_policies(source.folders("policies"), entities)
+    policies = load_policies(source.folders("policies"))
     mappings, problems = load_mappings(source, entities, policies)
     tables = build(entities)
     engine = database.engine(warehouse_url(settings))

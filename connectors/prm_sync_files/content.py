@@ -19,6 +19,7 @@ _SCRIPTS: dict[str, tuple[str, ...]] = {
     "big5": ("CJK",),
 }
 _LATIN = ("LATIN", "FEMININE", "MASCULINE")
+_SIGNS = "\xa0°·¿¡–—’“”€№،؛؟\u200c\u200e\u200f\u3000（）：，、／。"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +93,8 @@ def encoding_of(path: Path, encoding: str, language: Language | None) -> str:
             return name
     tried = f", nor is it {' or '.join(LEGACY[language])} of language: {language}" if language and not marked else ""
     raise Misconfigured(
-        f"{path.name}: byte {bad} is not {marked or 'UTF-8'}{tried}; save it as CSV UTF-8, or set `encoding` "
-        "to what it was saved in: cp1252 (English, German, French, Spanish), cp1258 (Vietnamese), cp1256 (Arabic, Persian), "
+        f"{path.name}: byte {bad} is not {marked or 'UTF-8'}{tried}; save it as CSV UTF-8, or set `encoding` to what "
+        "it was saved in: cp1252 (English, German, French, Spanish), cp1258 (Vietnamese), cp1256 (Arabic, Persian), "
         "gb18030 (Chinese)"
     )
 
@@ -113,14 +114,12 @@ def _first_bad_byte(path: Path, encoding: str) -> int | None:
 
 
 def _plausible(path: Path, encoding: str) -> bool:
-    """The header has only letters of the scripts that the encoding is for: most bytes are *some* letter."""
+    """The header has only letters and signs that the encoding is for: most bytes are *some* character."""
     with path.open("rb") as f:
         text = f.readline(65536).decode(encoding, "ignore")
     for char in text:
-        if char.isascii() or not char.isalpha():
-            if unicodedata.category(char) in ("Cn", "Co") or "\x80" <= char <= "\x9f":
-                return False
+        if char.isascii() or char in _SIGNS or unicodedata.combining(char):
             continue
-        if not unicodedata.name(char, "").startswith(_SCRIPTS.get(encoding, _LATIN)):
+        if not char.isalpha() or not unicodedata.name(char, "").startswith(_SCRIPTS.get(encoding, _LATIN)):
             return False
     return True

@@ -46,10 +46,11 @@ def usable_folder(folder: Path) -> Path:
     return path
 
 
-def sources(config: FilesConfig, sheets: Sheets, skipped: Callable[[Path, ConnectorError], None]) -> dict[str, Source]:
+def sources(config: FilesConfig, sheets: Sheets) -> dict[str, Source]:
     """Every stream of the folder by its name: those under `streams`, then one for each other file or sheet.
 
-    A workbook that cannot be opened is told to `skipped`. Raises Misconfigured where two files want the same name.
+    A workbook that cannot be opened is one stream too, which then says so. Raises Misconfigured where two files want
+    one name.
     """
     folder = usable_folder(config.folder)
     files = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith((".", "~$")))
@@ -63,12 +64,7 @@ def sources(config: FilesConfig, sheets: Sheets, skipped: Callable[[Path, Connec
     for path in files:
         if path.suffix.lower() not in SUFFIXES or (path, None) in taken:
             continue
-        try:
-            parts = _parts(path, sheets)
-        except ConnectorError as error:
-            skipped(path, error)
-            continue
-        for name, sheet in parts:
+        for name, sheet in _parts(path, sheets):
             if (path, sheet) in taken:
                 continue
             if name in found:
@@ -85,7 +81,10 @@ def _parts(path: Path, sheets: Sheets) -> list[tuple[str, str | None]]:
     stem = _name(path.stem)
     if path.suffix.lower() not in BOOK_SUFFIXES:
         return [(stem, None)]
-    names = sheets(path)
+    try:
+        names = sheets(path)
+    except ConnectorError:
+        return [(stem, None)]
     if len(names) == 1:
         return [(stem, names[0])]
     return [(f"{stem}_{_name(sheet)}", sheet) for sheet in names]

@@ -94,7 +94,7 @@ class FilesSession:
     # --- one file ---
 
     def _sources(self) -> dict[str, Source]:
-        return sources(self.config, self._sheets, self._skipped)
+        return sources(self.config, self._sheets)
 
     def _sheets(self, path: Path) -> list[str]:
         content.refuse_what_it_is_not(path)

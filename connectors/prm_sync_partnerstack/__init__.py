@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 
-from prm_sync.connect.protocol import Connector, Context, Limit, Session
+from prm_sync.connect import Connector, Context, Limit, Session
 from prm_sync_partnerstack.config import PartnerStackConfig
 
 __all__ = ["CONNECTOR", "PartnerStackConfig"]

@@ -11,8 +11,7 @@ from urllib.parse import quote
 
 import httpx
 
-from prm_sync.connect.http import Http, body_or_none
-from prm_sync.connect.protocol import ConnectorError, ContractBroken, Record
+from prm_sync.connect import ConnectorError, ContractBroken, Http, Record, body_or_none
 
 BAD_REQUEST, NOT_FOUND, NOT_ALLOWED, CONFLICT, GONE, UNPROCESSABLE = 400, 404, 405, 409, 410, 422
 REFUSALS = (BAD_REQUEST, NOT_FOUND, NOT_ALLOWED, CONFLICT, GONE, UNPROCESSABLE)  #: they say something about one record

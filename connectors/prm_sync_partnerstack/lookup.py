@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeAlias
 
-from prm_sync.connect.http import Http
-from prm_sync.connect.protocol import ConnectorError, ContractBroken, Record
+from prm_sync.connect import ConnectorError, ContractBroken, Http, Record
 from prm_sync_partnerstack.api import (
     BAD_REQUEST,
     GONE,

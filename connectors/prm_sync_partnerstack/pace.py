@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from prm_sync.connect.protocol import Budget
+from prm_sync.connect import Budget
 
 BURST_S = 1.0  #: what was not used in the last second may be used at once
 

@@ -16,8 +16,7 @@ import logging
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
-from prm_sync.connect.http import Http
-from prm_sync.connect.protocol import ContractBroken, Cursor, CursorExpired, Page, Record
+from prm_sync.connect import ContractBroken, Cursor, CursorExpired, Http, Page, Record
 from prm_sync_partnerstack.api import BAD_REQUEST, NOT_FOUND, Listing, list_page
 from prm_sync_partnerstack.config import PartnerStackConfig
 from prm_sync_partnerstack.streams import Source

@@ -8,13 +8,12 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
-from prm_sync.connect.auth import basic
-from prm_sync.connect.http import Http
-from prm_sync.connect.protocol import (
+from prm_sync.connect import (
     Change,
     ConnectorError,
     Context,
     Cursor,
+    Http,
     Misconfigured,
     Outcome,
     Page,
@@ -22,6 +21,7 @@ from prm_sync.connect.protocol import (
     Session,
     Stream,
     Tenant,
+    basic,
 )
 from prm_sync_partnerstack import reading, writing
 from prm_sync_partnerstack.api import list_page, refused_read

@@ -9,7 +9,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
-from prm_sync.connect.protocol import Deletes, Field, FieldKind, Stream
+from prm_sync.connect import Deletes, Field, Stream
+from prm_sync.connect.protocol import FieldKind
 
 WRITE_BATCH = 50  #: changes in one `write`: each is a call of its own, so this only bounds what a crash leaves unknown
 

@@ -18,11 +18,12 @@ from typing import Any
 
 import httpx
 
-from prm_sync.connect.http import Http
-from prm_sync.connect.protocol import (
+from prm_sync.connect import (
     Change,
     ConnectorError,
     Done,
+    Http,
+    Later,
     Misconfigured,
     Outcome,
     QuotaSpent,
@@ -65,10 +66,10 @@ def write(
     batch = _Batch(http, lookup, config, source, changes)
     results = batch.run()
     errors = [r.cause if isinstance(r, NotSent) else r for r in results if isinstance(r, NotSent | ConnectorError)]
-    if errors and len(errors) == len(results):
-        kinds = {_family(result) for result in results}
-        if len(kinds) == 1 or kinds == {"misconfigured", "not_sent"}:
-            raise errors[0]
+    # What was never sent may share the fate of what was tried; two kinds of trouble are told one by one.
+    alike = len({_family(result) for result in results} - {"not_sent"}) <= 1
+    if errors and len(errors) == len(results) and alike:
+        raise next((r for r in results if isinstance(r, ConnectorError)), errors[0])
     return [_outcome(result) for result in results]
 
 
@@ -242,6 +243,8 @@ def _refused(response: httpx.Response, values: Record) -> Refused:
 
 
 def _family(result: Outcome | NotSent | ConnectorError) -> str:
+    if isinstance(result, Done | Refused | Later):
+        return "known"
     if isinstance(result, NotSent):
         return "not_sent"
     if isinstance(result, Misconfigured):

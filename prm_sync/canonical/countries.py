@@ -9,7 +9,8 @@ import unicodedata
 
 _TABLE = """
 AD AND Andorra
-AE ARE United Arab Emirates|UAE|U.A.E.|Emirates|الإمارات|الإمارات العربية المتحدة|الامارات|دولة الإمارات العربية المتحدة
+AE ARE United Arab Emirates|UAE|U.A.E.|Emirates|الإمارات|الإمارات العربية المتحدة|الامارات
+  |دولة الإمارات العربية المتحدة
 AF AFG Afghanistan|افغانستان|أفغانستان
 AG ATG Antigua and Barbuda|Antigua
 AI AIA Anguilla
@@ -47,7 +48,8 @@ BY BLR Belarus|Беларусь|Белоруссия
 BZ BLZ Belize
 CA CAN Canada|Kanada
 CC CCK Cocos (Keeling) Islands|Cocos Islands
-CD COD Congo, Democratic Republic of the|Congo, The Democratic Republic of the|Democratic Republic of the Congo|Democratic Republic of Congo|DR Congo|DRC|Congo-Kinshasa|République démocratique du Congo
+CD COD Congo, Democratic Republic of the|Congo, The Democratic Republic of the|Democratic Republic of the Congo
+  |Democratic Republic of Congo|DR Congo|DRC|Congo-Kinshasa|République démocratique du Congo
 CF CAF Central African Republic|République centrafricaine
 CG COG Congo|Republic of the Congo|Congo-Brazzaville|République du Congo
 CH CHE Switzerland|Schweiz|Suisse|Svizzera|Svizra|Suiza|die Schweiz
@@ -55,7 +57,9 @@ CI CIV Côte d'Ivoire|Cote d'Ivoire|Ivory Coast
 CK COK Cook Islands
 CL CHL Chile
 CM CMR Cameroon|Cameroun
-CN CHN China|中国|中國|PRC|P.R. China|P.R.China|PR China|People's Republic of China|The People's Republic of China|China, People's Republic of|Mainland China|中华人民共和国|中華人民共和國|中国大陆|Zhongguo|Chine
+CN CHN China|中国|中國|PRC|P.R. China|P.R.China|PR China|People's Republic of China
+  |The People's Republic of China|China, People's Republic of|Mainland China|中华人民共和国|中華人民共和國
+  |中国大陆|Zhongguo|Chine
 CO COL Colombia|Kolumbien
 CR CRI Costa Rica
 CU CUB Cuba
@@ -64,7 +68,8 @@ CW CUW Curaçao
 CX CXR Christmas Island
 CY CYP Cyprus|Κύπρος|Kıbrıs
 CZ CZE Czechia|Czech Republic|Česko|Česká republika|Tschechien
-DE DEU Germany|Deutschland|Federal Republic of Germany|Bundesrepublik Deutschland|BRD|Allemagne|Alemania|Duitsland|德国|ドイツ|Германия|Đức|Almanya|Niemcy|Germania
+DE DEU Germany|Deutschland|Federal Republic of Germany|Bundesrepublik Deutschland|BRD|Allemagne|Alemania
+  |Duitsland|德国|ドイツ|Германия|Đức|Almanya|Niemcy|Germania
 DJ DJI Djibouti|جيبوتي
 DK DNK Denmark|Danmark|Dänemark
 DM DMA Dominica
@@ -84,7 +89,9 @@ FM FSM Micronesia|Micronesia, Federated States of|Federated States of Micronesia
 FO FRO Faroe Islands|Føroyar|Færøerne
 FR FRA France|French Republic|République française|Frankreich|Francia|Frankrijk|法国|フランス|Франция|Pháp|Fransa
 GA GAB Gabon
-GB GBR United Kingdom|UK|U.K.|Great Britain|Britain|England|Scotland|Wales|Northern Ireland|United Kingdom of Great Britain and Northern Ireland|Großbritannien|Vereinigtes Königreich|Royaume-Uni|Reino Unido|Regno Unito|英国|イギリス|Великобритания|Anh
+GB GBR United Kingdom|UK|U.K.|Great Britain|Britain|England|Scotland|Wales|Northern Ireland
+  |United Kingdom of Great Britain and Northern Ireland|Großbritannien|Vereinigtes Königreich|Royaume-Uni
+  |Reino Unido|Regno Unito|英国|イギリス|Великобритания|Anh
 GD GRD Grenada
 GE GEO Georgia|საქართველო|Sakartvelo
 GF GUF French Guiana|Guyane
@@ -116,7 +123,7 @@ IN IND India|भारत|Republic of India|Bharat|இந்தியா|భా�
 IO IOT British Indian Ocean Territory
 IQ IRQ Iraq|العراق|عێراق|Irak
 IR IRN Iran|Iran, Islamic Republic of|Islamic Republic of Iran|ایران|إيران|جمهوری اسلامی ایران|Persia|Иран
-IS ISL Iceland|Ísland|Island
+IS ISL Iceland|Ísland
 IT ITA Italy|Italia|Italian Republic|Repubblica Italiana|Italien|Italie|Itália|意大利|義大利|イタリア|Италия
 JE JEY Jersey
 JM JAM Jamaica
@@ -128,8 +135,10 @@ KH KHM Cambodia|កម្ពុជា|Kampuchea
 KI KIR Kiribati
 KM COM Comoros|Comores|جزر القمر
 KN KNA Saint Kitts and Nevis|St. Kitts and Nevis|St Kitts and Nevis
-KP PRK North Korea|Korea, Democratic People's Republic of|Democratic People's Republic of Korea|DPRK|조선민주주의인민공화국|북한
-KR KOR South Korea|Korea|Korea, Republic of|Republic of Korea|Korea (South)|Korea South|ROK|S. Korea|대한민국|한국|Südkorea|Corée du Sud|Corea del Sur|韩国|韓国|韓國|Hàn Quốc|Южная Корея
+KP PRK North Korea|Korea, Democratic People's Republic of|Democratic People's Republic of Korea|DPRK
+  |조선민주주의인민공화국|북한
+KR KOR South Korea|Korea|Korea, Republic of|Republic of Korea|Korea (South)|Korea South|ROK|S. Korea|대한민국
+  |한국|Südkorea|Corée du Sud|Corea del Sur|韩国|韓国|韓國|Hàn Quốc|Южная Корея
 KW KWT Kuwait|الكويت|دولة الكويت
 KY CYM Cayman Islands
 KZ KAZ Kazakhstan|Қазақстан|Казахстан|Qazaqstan
@@ -173,7 +182,8 @@ NE NER Niger
 NF NFK Norfolk Island
 NG NGA Nigeria
 NI NIC Nicaragua
-NL NLD Netherlands|The Netherlands|Nederland|Holland|Netherlands, The|Kingdom of the Netherlands|Niederlande|Pays-Bas|Países Bajos|Paesi Bassi|荷兰|オランダ|Нидерланды
+NL NLD Netherlands|The Netherlands|Nederland|Holland|Netherlands, The|Kingdom of the Netherlands|Niederlande
+  |Pays-Bas|Países Bajos|Paesi Bassi|荷兰|オランダ|Нидерланды
 NO NOR Norway|Norge|Noreg|Norwegen
 NP NPL Nepal|नेपाल
 NR NRU Nauru
@@ -198,9 +208,11 @@ QA QAT Qatar|قطر|دولة قطر|Katar
 RE REU Réunion|La Réunion
 RO ROU Romania|România|Rumänien|Roumanie
 RS SRB Serbia|Србија|Srbija|Serbien
-RU RUS Russia|Russian Federation|Россия|Российская Федерация|РФ|Rossiya|Russland|Rusia|Russie|俄罗斯|ロシア|Nga|Rusya|Rosja
+RU RUS Russia|Russian Federation|Россия|Российская Федерация|РФ|Rossiya|Russland|Rusia|Russie|俄罗斯|ロシア
+  |Rusya|Rosja
 RW RWA Rwanda
-SA SAU Saudi Arabia|Kingdom of Saudi Arabia|KSA|K.S.A.|السعودية|المملكة العربية السعودية|العربية السعودية|Saudi-Arabien|Arabie saoudite|沙特阿拉伯
+SA SAU Saudi Arabia|Kingdom of Saudi Arabia|KSA|K.S.A.|السعودية|المملكة العربية السعودية|العربية السعودية
+  |Saudi-Arabien|Arabie saoudite|沙特阿拉伯
 SB SLB Solomon Islands
 SC SYC Seychelles
 SD SDN Sudan|السودان
@@ -232,7 +244,8 @@ TL TLS Timor-Leste|East Timor|Timor Leste
 TM TKM Turkmenistan|Türkmenistan
 TN TUN Tunisia|تونس|Tunisie
 TO TON Tonga
-TR TUR Turkey|Türkiye|Turkiye|Republic of Türkiye|Republic of Turkey|Türkiye Cumhuriyeti|Türkei|Turquie|Turquía|土耳其|トルコ|Турция
+TR TUR Turkey|Türkiye|Turkiye|Republic of Türkiye|Republic of Turkey|Türkiye Cumhuriyeti|Türkei|Turquie|Turquía
+  |土耳其|トルコ|Турция
 TT TTO Trinidad and Tobago|Trinidad & Tobago|Trinidad
 TV TUV Tuvalu
 TW TWN Taiwan|台灣|臺灣|台湾|Taiwan, Province of China|Taiwan (Province of China)|Taiwan, R.O.C.|R.O.C.|中華民國
@@ -240,7 +253,9 @@ TZ TZA Tanzania|Tanzania, United Republic of|United Republic of Tanzania
 UA UKR Ukraine|Україна|Украина|Ukraina|Ucrania
 UG UGA Uganda
 UM UMI United States Minor Outlying Islands
-US USA United States|United States of America|U.S.A.|U.S.|The United States|The United States of America|America|Estados Unidos|EE.UU.|EE. UU.|EEUU|Vereinigte Staaten|Vereinigte Staaten von Amerika|États-Unis|Stati Uniti|Verenigde Staten|美国|美國|アメリカ|アメリカ合衆国|미국|США|الولايات المتحدة|Hoa Kỳ|Mỹ|ABD
+US USA United States|United States of America|U.S.A.|U.S.|The United States|The United States of America|America
+  |Estados Unidos|EE.UU.|EE. UU.|EEUU|Vereinigte Staaten|Vereinigte Staaten von Amerika|États-Unis|Stati Uniti
+  |Verenigde Staten|美国|美國|アメリカ|アメリカ合衆国|미국|США|الولايات المتحدة|Hoa Kỳ|ABD
 UY URY Uruguay
 UZ UZB Uzbekistan|Oʻzbekiston|O'zbekiston|Ўзбекистон|Узбекистан
 VA VAT Holy See|Vatican City|Holy See (Vatican City State)|Città del Vaticano|Vatican
@@ -248,7 +263,8 @@ VC VCT Saint Vincent and the Grenadines|St. Vincent and the Grenadines
 VE VEN Venezuela|Venezuela, Bolivarian Republic of|Bolivarian Republic of Venezuela
 VG VGB British Virgin Islands|Virgin Islands, British
 VI VIR U.S. Virgin Islands|Virgin Islands, U.S.|US Virgin Islands
-VN VNM Vietnam|Viet Nam|Việt Nam|Việtnam|Socialist Republic of Vietnam|Cộng hòa Xã hội Chủ nghĩa Việt Nam|越南|ベトナム|Вьетнам
+VN VNM Vietnam|Viet Nam|Việt Nam|Việtnam|Socialist Republic of Vietnam|Cộng hòa Xã hội Chủ nghĩa Việt Nam|越南
+  |ベトナム|Вьетнам
 VU VUT Vanuatu
 WF WLF Wallis and Futuna
 WS WSM Samoa
@@ -260,7 +276,9 @@ ZW ZWE Zimbabwe
 XK XKX Kosovo|Kosova|Косово
 """
 
-_ARABIC = str.maketrans({"أ": "ا", "إ": "ا", "آ": "ا", "ى": "ی", "ي": "ی", "ك": "ک", "ة": "ه", "ـ": None, "\u200c": " "})
+_ARABIC = str.maketrans(
+    {"أ": "ا", "إ": "ا", "آ": "ا", "ى": "ی", "ي": "ی", "ك": "ک", "ة": "ه", "ـ": None, "\u200c": " "}
+)
 
 
 def country_key(name: str) -> str:
@@ -283,11 +301,13 @@ def _is_accent(sign: str) -> bool:
 
 def _read() -> dict[str, str]:
     found: dict[str, str] = {}
-    for row in _TABLE.strip().splitlines():
-        two, three, names = row.split(" ", 2)
-        for name in (two, three, *names.split("|")):
-            found[country_key(name)] = two
-            found[name] = two  # as written: found without folding
+    rows = [row.split(" ", 2) for row in _TABLE.strip().replace("\n  |", "|").splitlines()]
+    for two, three, _ in rows:
+        found |= dict.fromkeys((two, three, two.lower(), three.lower()), two)
+    for two, _, names in rows:
+        for name in names.split("|"):
+            found.setdefault(name, two)  # as written: found without folding
+            found.setdefault(country_key(name), two)  # a code is never lost to the folded name of another country
     return found
 
 

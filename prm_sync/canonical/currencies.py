@@ -21,10 +21,27 @@ EXPONENTS: dict[str, int] = {
 """Digits of the minor unit by ISO 4217 code. VND, JPY ... have none: 1,000 dong are 1000 minor units."""
 
 CURRENCY_NAMES: dict[str, str] = {
-    "€": "EUR", "EURO": "EUR", "EUROS": "EUR", "US$": "USD", "£": "GBP", "₹": "INR", "₩": "KRW", "₫": "VND", "Đ": "VND",
+    "€": "EUR", "EURO": "EUR", "EUROS": "EUR",
+    "US$": "USD", "£": "GBP", "₹": "INR", "₩": "KRW", "₫": "VND", "Đ": "VND",
     "₽": "RUB", "РУБ": "RUB", "₺": "TRY", "TL": "TRY", "₴": "UAH", "ГРН": "UAH", "฿": "THB", "₪": "ILS", "ZŁ": "PLN",
-    "R$": "BRL", "元": "CNY", "人民币": "CNY", "RMB": "CNY", "円": "JPY", "원": "KRW", "₱": "PHP", "₦": "NGN", "₸": "KZT",
-    "HK$": "HKD", "NT$": "TWD", "A$": "AUD", "C$": "CAD", "S$": "SGD", "MX$": "MXN", "CHF": "CHF", "SFR": "CHF",
+    "R$": "BRL", "元": "CNY", "人民币": "CNY", "RMB": "CNY",
+    "円": "JPY", "원": "KRW", "₱": "PHP", "₦": "NGN", "₸": "KZT",
+    "HK$": "HKD", "NT$": "TWD", "A$": "AUD", "C$": "CAD", "S$": "SGD", "MX$": "MXN", "SFR": "CHF",
     "ریال": "IRR", "د.إ": "AED", "ر.س": "SAR", "﷼": "IRR",
 }  # fmt: skip
 """Signs and words, upper case, that mean one currency. "$", "¥" and "kr" mean several and are not here."""
+
+_SHARED = """
+$ USD AUD CAD NZD SGD HKD TWD MXN ARS CLP COP UYU BMD BBD BSD BZD FJD JMD KYD TTD NAD LRD XCD
+¥ JPY CNY
+￥ JPY CNY
+KR SEK NOK DKK ISK
+KR. DKK NOK
+RS INR PKR LKR NPR MUR
+RS. INR PKR
+"""
+
+SHARED_SIGNS: dict[str, frozenset[str]] = {
+    sign: frozenset(codes) for sign, *codes in (row.split() for row in _SHARED.strip().splitlines())
+}
+"""Signs that say nothing by themselves, and the currencies whose amounts they may stand beside."""

@@ -102,7 +102,7 @@ CONTACT = Entity(
 
 LEAD = Entity(
     "lead", "Somebody who may buy, before there is an opportunity; what is routed to partners.", req="R044",
-    any_of=(("email", "phone", "mobile"),),
+    any_of=(("email", "phone", "mobile", "offer_key"),),  # a PRM's copy of an offered lead may be without contact data
     exact_keys=(("email",), ("mobile", "last_name"), ("phone", "last_name", "first_name")),
     fields=(
         *_PERSON_NAME, _text("title", "Job title", "R044", _PERSON),
@@ -126,6 +126,7 @@ LEAD = Entity(
         _ref("converted_opportunity_ref", "opportunity", "The opportunity the lead became", "R055"),
         _ref("partner_ref", "partner", "The partner whose record this is (records of a PRM only)", "R044"),
         _text("prm_lead_id", "The lead's id here, as this system gave it to the source", "R121"),
+        _text("offer_key", "The offer that the record answers, as this system gave it to the source", "R045"),
         _choice("answer", "What the partner said to the offer", ("accepted", "declined"), "R045"),
         Field("answered_at", Kind.INSTANT, "When the partner answered", "R045"),
         _text("decline_reason", "Why the partner declined, in the PRM's words", "R054"),
@@ -312,7 +313,8 @@ ENTITIES: dict[str, Entity] = {
 # --- what prm-sync itself knows about an entity, and writes back: the names that `back:` may use besides the fields ---
 
 LEAD_FACTS = (
-    Field("id", Kind.TEXT, "The lead's id here; what the PRM keeps as external key"),
+    Field("id", Kind.TEXT, "The lead's id here"),
+    Field("offer_key", Kind.TEXT, "Key of the latest offer, '<lead id>:<rank>': what a PRM keeps as external key", "R045"),
     Field("offer_state", Kind.CHOICE, "State of the latest offer", "R045",
           choices=("pending", "accepted", "declined", "expired", "withdrawn")),
     Field("offer_partner_name", Kind.TEXT, "Partner of the latest offer", "R076"),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-CODES = frozenset(
-    """aa ab ae af ak am an ar as av ay az ba be bg bi bm bn bo br bs ca ce ch co cr cs cu cv cy da de dv dz ee el en eo es et
-    eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu hy hz ia id ie ig ii ik io is it iu ja jv ka kg ki kj kk
-    kl km kn ko kr ks ku kv kw ky la lb lg li ln lo lt lu lv mg mh mi mk ml mn mr ms mt my na nb nd ne ng nl nn no nr nv ny
-    oc oj om or os pa pi pl ps pt qu rm rn ro ru rw sa sc sd se sg si sk sl sm sn so sq sr ss st su sv sw ta te tg th ti tk
-    tl tn to tr ts tt tw ty ug uk ur uz ve vi vo wa wo xh yi yo za zh zu""".split()
-)
+_CODES = """
+aa ab ae af ak am an ar as av ay az ba be bg bi bm bn bo br bs ca ce ch co cr cs cu cv cy da de dv dz ee el en eo es
+et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu hy hz ia id ie ig ii ik io is it iu ja jv ka kg ki
+kj kk kl km kn ko kr ks ku kv kw ky la lb lg li ln lo lt lu lv mg mh mi mk ml mn mr ms mt my na nb nd ne ng nl nn no
+nr nv ny oc oj om or os pa pi pl ps pt qu rm rn ro ru rw sa sc sd se sg si sk sl sm sn so sq sr ss st su sv sw ta te
+tg th ti tk tl tn to tr ts tt tw ty ug uk ur uz ve vi vo wa wo xh yi yo za zh zu
+"""
+
+CODES = frozenset(_CODES.split())
 
 _NAMES = """
 am amh Amharic|አማርኛ
@@ -85,7 +87,7 @@ uk ukr Ukrainian|українська
 ur urd Urdu|اردو
 uz uzb Uzbek|oʻzbek|o'zbek
 vi vie Vietnamese|Tiếng Việt
-zh zho/chi Chinese|中文|汉语|漢語|普通话|Mandarin|Simplified Chinese|Traditional Chinese|简体中文|繁體中文|Chinesisch|中国語
+zh zho/chi Chinese|中文|汉语|漢語|普通话|Mandarin|Simplified Chinese|Traditional Chinese|简体中文|繁體中文|中国語
 """
 
 

@@ -17,11 +17,12 @@ from typing import Any
 
 from prm_sync.canonical import phone as _phone
 from prm_sync.canonical.countries import COUNTRIES, country_key
-from prm_sync.canonical.currencies import CURRENCY_NAMES, EXPONENTS
+from prm_sync.canonical.currencies import CURRENCY_NAMES, EXPONENTS, SHARED_SIGNS
 from prm_sync.canonical.languages import CODES, LANGUAGE_NAMES
 from prm_sync.canonical.model import Kind
 
 BIGINT = 2**63  #: the database's widest integer
+LONGEST_NUMBER = 80  #: characters; nothing longer is a number, and patterns stay quick
 _EXACT = Context(prec=60)  # wide enough that no amount in a bigint is ever rounded by the context itself
 _SPACES = "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
     map(chr, range(0x2000, 0x200B))
@@ -75,7 +76,9 @@ def text(value: object) -> str:
         return str(value)
     if isinstance(value, dt.date):  # a datetime is one, too
         return value.isoformat()
-    raise ValueError("a list or object where a text belongs" if isinstance(value, list | tuple | dict) else "not a text")
+    raise ValueError(
+        "a list or object where a text belongs" if isinstance(value, list | tuple | dict) else "not a text"
+    )
 
 
 def texts(value: object) -> list[str]:
@@ -87,9 +90,13 @@ def texts(value: object) -> list[str]:
 
 # --- internet and telephone -----------------------------------------------------------------------------------------
 
-_EMAIL = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*@((?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9])")
+_ATOM = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+"  # RFC 5322
+_EMAIL = re.compile(rf"{_ATOM}(?:\.{_ATOM})*@((?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z]{{2,}})")
 _WIDE_LOCAL = re.compile(r"[^\s@<>()\[\]\\,;:\"]+")  # RFC 6531 lets all scripts stand before the @
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_URL = re.compile(  # the usual forms; `domain` reads the others, too
+    r"(?:https?://)?(?:www\.)?((?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63})(?:/.*)?"
+)
 _TOP = re.compile(r"[a-z]{2,63}|xn--[a-z0-9-]{1,59}")
 
 
@@ -116,8 +123,9 @@ def email(value: object) -> str:
 def domain(value: object) -> str:
     """A host name: of a URL, an address or as it is; without scheme, www, port and path; lower case, punycode."""
     host = text(value).lower()
-    if "//" in host:
-        host = host.partition("//")[2]
+    if len(host) <= 253 and (found := _URL.fullmatch(host)):
+        return found[1]
+    host = re.sub(r"^(?:[a-z][a-z0-9+.-]{0,20}:)?//", "", host)
     for end in "/?#":
         host = host.partition(end)[0]
     host = host.rpartition("@")[2].partition(":")[0].rstrip(".")
@@ -186,7 +194,9 @@ def currency(value: object) -> str:
 
 _PLAIN = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?")
 _GROUPED = re.compile(r"[+-]?\d{1,3}(?:([.,' ])\d{3})(?:\1\d{3})*(?:(?!\1)[.,]\d+)?")
-_SIGNS = str.maketrans({"٫": ".", "٬": ",", "−": "-", "，": ",", "．": ".", "’": "'", "\xa0": " ", "\u202f": " ", "\u2009": " "})
+_SIGNS = str.maketrans(
+    {"٫": ".", "٬": ",", "−": "-", "，": ",", "．": ".", "’": "'", "\xa0": " ", "\u202f": " ", "\u2009": " "}
+)
 
 
 def _bounded(whole: int) -> int:
@@ -197,7 +207,7 @@ def _bounded(whole: int) -> int:
 
 def _decimal(value: object, *, comma_thousands: bool) -> Decimal:
     """The number, exactly. A single comma before three digits is a thousand only where the caller knows that."""
-    if isinstance(value, bool) or isinstance(value, dict | list | tuple):
+    if isinstance(value, bool | dict | list | tuple):
         raise ValueError("not a number")
     if isinstance(value, float):
         value = repr(value)
@@ -211,6 +221,8 @@ def _decimal(value: object, *, comma_thousands: bool) -> Decimal:
 
 
 def _decimal_of_text(written: str, *, comma_thousands: bool) -> Decimal:
+    if len(written) > LONGEST_NUMBER:
+        raise ValueError("too long for a number")
     if not written.isascii():
         written = "".join(str(unicodedata.decimal(c)) if c.isdecimal() else c for c in written.translate(_SIGNS))
     if not _PLAIN.fullmatch(written):
@@ -237,15 +249,15 @@ def _decimal_of_text(written: str, *, comma_thousands: bool) -> Decimal:
 
 def number(value: object) -> float:
     """A number as float (no money: that is `money`). Refuses "1,234", which may be two different numbers."""
-    if value.__class__ is float and math.isfinite(value):  # type: ignore[arg-type]
-        return value  # type: ignore[return-value]
+    if isinstance(value, float) and math.isfinite(value):
+        return value
     return float(_decimal(value, comma_thousands=False))
 
 
 def integer(value: object) -> int:
     """A whole number that a database's bigint holds."""
-    if value.__class__ is int:
-        return _bounded(value)  # type: ignore[arg-type]
+    if isinstance(value, int) and not isinstance(value, bool):
+        return _bounded(value)
     made = _decimal(value, comma_thousands=True)
     if made != made.to_integral_value(context=_EXACT):
         raise ValueError("not a whole number")
@@ -253,7 +265,7 @@ def integer(value: object) -> int:
 
 
 def money(value: object, currency: str | None) -> int:
-    """Minor units of `currency` (ISO 4217, by its exponent: JPY 0, EUR 2, BHD 3). Half a minor unit goes to the even one.
+    """Minor units of `currency` (ISO 4217, by its exponent: JPY 0, EUR 2, BHD 3), halves to the even one.
 
     Takes numbers and texts ("1.234,56", "1,234.56", "€ 12", "12 EUR"); the sign or code of another currency is refused.
     """
@@ -262,6 +274,8 @@ def money(value: object, currency: str | None) -> int:
     exponent = EXPONENTS.get(currency)
     if exponent is None:
         raise ValueError("an amount in an unknown currency")
+    if isinstance(value, int) and not isinstance(value, bool):
+        return _bounded(value * 10**exponent)
     if isinstance(value, str):
         value = _without_currency(text(value), currency)
         if exponent <= 2 and re.fullmatch(r"[+-]?[1-9]\d{0,2}\.\d{3}", value):
@@ -271,15 +285,20 @@ def money(value: object, currency: str | None) -> int:
 
 
 def _without_currency(written: str, currency: str) -> str:
-    if not (sign := re.match(r"[^\d\s.,+−-]+", written) or re.search(r"[^\d\s.,+−'-]+$", written)):
+    if len(written) > LONGEST_NUMBER:
+        raise ValueError("too long for an amount")
+    sign = re.match(r"[^\d\s.,+−-]+", written) or re.search(r"[^\d\s,+−'-]+$", written)
+    if not sign:
         return written
-    if CURRENCY_NAMES.get(sign[0].upper(), sign[0].upper()) != currency and not (sign[0] == "$" and currency[2] == "D"):
+    word = sign[0].upper()
+    if CURRENCY_NAMES.get(word, word) != currency and currency not in SHARED_SIGNS.get(word, ()):
         raise ValueError("not an amount in the record's currency")
     return written[: sign.start()].strip() + written[sign.end() :].strip()
 
 
-_TRUE = frozenset("true t yes y 1 on ja j oui si sí sì sim tak da да так evet ναι はい 是 예 네 हाँ نعم بله כן có ใช่".split())
-_FALSE = frozenset("false f no n 0 off nein non não nao nie nee net нет ні hayır όχι いいえ 否 아니오 नहीं لا خیر לא không ไม่".split())
+_YES = "true t yes y 1 on ja j oui si sí sì sim tak da да так evet ναι はい 是 예 네 हाँ نعم بله כן có ใช่"
+_NO = "false f no n 0 off nein non não nao nie nee net нет ні hayır όχι いいえ 否 아니오 नहीं لا خیر לא không ไม่"
+_TRUE, _FALSE = frozenset(_YES.split()), frozenset(_NO.split())
 
 
 def boolean(value: object) -> bool:
@@ -307,7 +326,7 @@ _DATES = (
 
 
 def date(value: object) -> dt.date:
-    """A day: ISO, 20.11.2026, 2026年11月20日, or the UTC day of an instant. 11/12/2026 is refused: which is the month?"""
+    """A day: ISO, 20.11.2026, 2026年11月20日, or an instant's in UTC. Refuses 11/12/2026: which is the month?"""
     if isinstance(value, dt.datetime):
         return instant(value).date()
     if isinstance(value, dt.date):

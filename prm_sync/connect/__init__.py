@@ -1,7 +1,7 @@
 """All that a connector imports of prm_sync: the protocol, the HTTP client and the ways to log in."""
 
 from prm_sync.connect.auth import BearerToken, basic, jwt_assertion
-from prm_sync.connect.http import STATUS_RULES, Download, Http, StatusRule
+from prm_sync.connect.http import Download, Http
 from prm_sync.connect.protocol import (
     Budget,
     Change,
@@ -15,6 +15,7 @@ from prm_sync.connect.protocol import (
     Done,
     Fetches,
     Field,
+    FieldKind,
     Json,
     Later,
     Limit,
@@ -31,6 +32,7 @@ from prm_sync.connect.protocol import (
     Tenant,
     Unavailable,
 )
+from prm_sync.connect.statuses import STATUS_RULES, StatusRule
 from prm_sync.connect.wire import body_or_none, redact, retry_after_s
 
 __all__ = [
@@ -49,6 +51,7 @@ __all__ = [
     "Download",
     "Fetches",
     "Field",
+    "FieldKind",
     "Http",
     "Json",
     "Later",

@@ -29,6 +29,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 
 from prm_sync import __version__
 from prm_sync.connect.protocol import Context
+from prm_sync.connect.statuses import STATUS_RULES, StatusRule, rule_for
 from prm_sync.connect.wire import body_or_none, quiet_libraries, redact, retry_after_s
 from prm_sync.errors import ConnectorError, ContractBroken, Misconfigured, QuotaSpent, RateLimited, Unavailable
 
@@ -40,33 +41,6 @@ UNASKED_WAIT_S: Final = 1.0  #: `RateLimited.after_s` where the remote does not 
 FIRST_WAIT_S: Final = 0.5  #: the backoff before the second attempt; it doubles from there
 LIMITS_KEY: Final = "prm_sync.limits"  #: where a request carries its (limits, cost) to the hook that takes the permit
 PATH_KEY: Final = "prm_sync.path"  #: where it carries the path that may be shown
-
-
-@dataclass(frozen=True, slots=True)
-class StatusRule:
-    """Which error a status means, and what a person can do about it."""
-
-    error: type[ConnectorError]
-    hint: str
-
-
-STATUS_RULES: Final[Mapping[int, StatusRule]] = {
-    400: StatusRule(ContractBroken, "the remote does not understand this call; report it with the code"),
-    401: StatusRule(Misconfigured, "the credentials are not accepted; renew them and check the connection again"),
-    403: StatusRule(Misconfigured, "the credentials lack a permission for this call; grant it to the integration user"),
-    404: StatusRule(ContractBroken, "there is nothing at this address; check the base URL and the object's name"),
-    405: StatusRule(ContractBroken, "the remote does not offer this call; check the API version"),
-    408: StatusRule(Unavailable, "the remote gave up waiting for the call; it is tried again later"),
-    409: StatusRule(Unavailable, "the record is being changed by somebody else; it is tried again later"),
-    410: StatusRule(ContractBroken, "this call was withdrawn by the remote; upgrade the connector or the API version"),
-    413: StatusRule(ContractBroken, "the call is too large; lower the batch size"),
-    420: StatusRule(RateLimited, "too many calls; wait"),
-    425: StatusRule(Unavailable, "the remote is not ready for this call yet; it is tried again later"),
-    429: StatusRule(RateLimited, "too many calls; wait, or lower the connection's share"),
-}
-OTHER_4XX: Final = StatusRule(ContractBroken, "the remote refuses this call; report it with the code")
-OTHER_5XX: Final = StatusRule(Unavailable, "the remote has a fault; it is tried again later")
-NOT_OK: Final = StatusRule(ContractBroken, "this answer was not expected here; check the base URL and the API version")
 
 
 class _Failed(Exception):  # noqa: N818  (a signal between an attempt and the retry loop; it never leaves this module)
@@ -122,7 +96,7 @@ class Http:
     ) -> None:
         quiet_libraries()
         self._context, self._classify, self._limits, self._observe = context, classify, limits, observe
-        self._rules = {**STATUS_RULES, **rules}
+        self._rules = rules
         self._attempts, self._max_wait_s = attempts, max_wait_s
         self._secrets, self._sleep, self._chance = tuple(s for s in secrets if s), sleep, chance
         self._client = httpx.Client(
@@ -222,6 +196,7 @@ class Http:
             retry=retry_if_exception(lambda e: isinstance(e, _Failed) and e.again),
             wait=self._wait_s,
             sleep=self._sleep,
+            before_sleep=self._tell_wait,
             reraise=True,
         )
         try:
@@ -237,7 +212,7 @@ class Http:
         self._stay_home(request, call)
         request.extensions = {**request.extensions, **extensions, PATH_KEY: self._path(call, request)}
         started = time.perf_counter()
-        status: int | str = "sent"
+        status: int | str = "unsent"
         try:
             response = self._client.send(request, stream=True)
             status = response.status_code
@@ -281,10 +256,14 @@ class Http:
     def _wait_s(self, state: RetryCallState) -> float:
         failed = state.outcome.exception() if state.outcome else None
         asked_s = failed.after_s if isinstance(failed, _Failed) else None
-        if asked_s is not None:
+        if asked_s:  # "0" is no advice: many would come back in the same instant
             return asked_s + self._chance() * min(1.0, asked_s / 10)  # spread those who were told the same second
         wait_s: float = min(self._max_wait_s, FIRST_WAIT_S * 2 ** (state.attempt_number - 1))
         return wait_s * (0.5 + self._chance() / 2)
+
+    def _tell_wait(self, state: RetryCallState) -> None:
+        about = {"connection": self._context.connection, "attempt": state.attempt_number}
+        self._context.log.info("http call waits", extra={**about, "wait_s": round(state.upcoming_sleep, 2)})
 
     # --- what a failure means -------------------------------------------------------------------------------------
 
@@ -295,13 +274,13 @@ class Http:
         status, asked_s = response.status_code, retry_after_s(response)
         error = self._classify(response) if self._classify else None
         if error is None:
-            rule = self._rules.get(status) or (OTHER_5XX if status >= 500 else OTHER_4XX if status >= 400 else NOT_OK)
+            rule = rule_for(status, self._rules)
             if issubclass(rule.error, RateLimited):
                 error = rule.error(rule.hint, after_s=asked_s or UNASKED_WAIT_S, status=status)
             else:
                 error = rule.error(rule.hint, status=status)
         elif isinstance(error, RateLimited):
-            asked_s = error.after_s if asked_s is None else asked_s
+            asked_s = error.after_s = asked_s or error.after_s
         where = f"{self._context.connection}: {call.method} {self._path(call, response.request)} answered {status}"
         code = f" ({error.code})" if error.code else ""
         text = redact(f"{where}{code}: {error}", self._secrets)
@@ -321,8 +300,8 @@ class Http:
             return _Failed(Misconfigured(f"{where} could not be sent ({kind}): check URL and credentials"), again=False)
         if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.ProxyError):
             return _Failed(Unavailable(f"{where} found no connection ({kind}): check the network and URL"), again=True)
-        asked = "it may have been done" if not call.repeatable else "it is tried again later"
-        return _Failed(Unavailable(f"{where} was not answered ({kind}): {asked}"), again=call.repeatable)
+        outlook = "it is tried again later" if call.repeatable else "it may have been done"
+        return _Failed(Unavailable(f"{where} was not answered ({kind}): {outlook}"), again=call.repeatable)
 
 
 @dataclass(frozen=True, slots=True)

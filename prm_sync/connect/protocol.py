@@ -38,6 +38,7 @@ __all__ = [
     "Done",
     "Fetches",
     "Field",
+    "FieldKind",
     "Json",
     "Later",
     "Limit",

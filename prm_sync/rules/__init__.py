@@ -1,1 +1,1 @@
-"""What is decided: pure functions of values. `now` and seeds are arguments; nothing here opens a file or a connection."""
+"""What is decided: pure functions of values. `now` and seeds are arguments; nothing here opens a connection."""

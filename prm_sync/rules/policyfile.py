@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from prm_sync.yamlfile import YamlFile, read, validated
+from prm_sync.errors import ConfigError
+from prm_sync.yamlfile import Place, YamlFile, read, validated
 
 P = TypeVar("P", bound="Policy")
 
@@ -28,13 +30,23 @@ class Policy(Part):
         """Hash of what the policy says, comments and defaults left unsaid aside: 12 hex digits."""
         return hashlib.blake2b(self.model_dump_json().encode(), digest_size=6).hexdigest()
 
+    def mistakes(self) -> Iterable[tuple[Place, str]]:
+        """What is wrong although each value by itself is right: where it stands, and what it is."""
+        return ()
+
 
 def load(model: type[P], source: Path | YamlFile) -> P:
     """Raises ConfigError with the file:line of every mistake."""
     file = read(source) if isinstance(source, Path) else source
     if file.data is not None and not isinstance(file.data, dict):
         raise file.error("a policy is a mapping of names to values")
-    return validated(model, file)
+    policy = validated(model, file)
+    mistakes = [file.error(f"{'.'.join(map(str, place))}: {what}", *place) for place, what in policy.mistakes()]
+    if mistakes:
+        rest = "".join(f"\n{m}" for m in mistakes[1:])
+        first = str(mistakes[0]).removeprefix(f"{file.path}:{mistakes[0].line}: ")
+        raise ConfigError(first + rest, file=file.path, line=mistakes[0].line)
+    return policy
 
 
 def schema_of(model: type[Policy], name: str) -> dict[str, Any]:

@@ -221,6 +221,9 @@ def _locked(home: Path, elsewhere: Path) -> Iterator[Places]:
     except PermissionError as e:
         raise WarehouseError(f"{lock.lock_file} belongs to another user: run as that user, or as root") from e
     try:
+        if os.geteuid() == 0:  # with sudo in somebody's home: leave nothing there that they cannot open
+            owner = at.home.stat()
+            os.chown(lock.lock_file, owner.st_uid, owner.st_gid)
         yield at
     finally:
         lock.release()
@@ -265,7 +268,7 @@ def _launch(at: Places) -> Server:
     ]  # fmt: skip
     deadline = time.monotonic() + 30
     while True:
-        _drop_stale_pid_file(at.data)
+        _drop_stale_locks(at.data, folder)
         (at.data / "start.log").unlink(missing_ok=True)
         done = at.user.run(command, timeout_s=START_TIMEOUT_S + 10)
         found = _settled(at.data)
@@ -278,21 +281,24 @@ def _launch(at: Places) -> Server:
         time.sleep(0.3)
 
 
-def _drop_stale_pid_file(data: Path) -> None:
-    """PostgreSQL refuses to start while the pid of a stale file lives, whoever has it now; we know better."""
-    path = data / "postmaster.pid"
-    with suppress(FileNotFoundError, IndexError):
-        pid = path.read_text().splitlines()[0]
-        if psutil.pid_exists(int(pid)) and not _is_postmaster(pid, data):
-            path.unlink()
+def _drop_stale_locks(data: Path, folder: Path) -> None:
+    """PostgreSQL refuses to start while the pid in an old lock file lives, be it a zombie or another program's by now.
+
+    We know better which it is; that no child of a killed server is still at work, it checks by its shared memory.
+    """
+    for path in (data / "postmaster.pid", *folder.glob(".s.PGSQL.*.lock")):
+        with suppress(FileNotFoundError, IndexError):
+            pid = path.read_text().splitlines()[0]
+            if psutil.pid_exists(int(pid)) and not _is_postmaster(pid, data):
+                path.unlink()
 
 
 def _exposed_port_is_taken(data: Path) -> bool:
-    conf = (data / "postgresql.auto.conf").read_text()
-    if not re.search(r"^listen_addresses *= *'127", conf, re.MULTILINE):
+    own = (data / "postgresql.auto.conf").read_text()
+    if not re.search(r"^listen_addresses *= *'127", own, re.MULTILINE):
         return False
-    port = re.search(r"^port *= *'?(\d+)", conf, re.MULTILINE)
-    return not port_is_free(int(port[1])) if port else False
+    ports = re.findall(r"^port *= *'?(\d+)", (data / "postgresql.conf").read_text() + "\n" + own, re.MULTILINE)
+    return bool(ports) and not port_is_free(int(ports[-1]))
 
 
 def port_is_free(port: int) -> bool:

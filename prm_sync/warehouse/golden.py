@@ -12,7 +12,7 @@ import msgspec
 import sqlalchemy as sa
 
 from prm_sync.canonical.model import Entity
-from prm_sync.warehouse import bulk
+from prm_sync.warehouse import bulk, progress
 from prm_sync.warehouse.db import lock
 
 CHUNK_ROWS = 40_000
@@ -71,7 +71,7 @@ def refine_chunk(
     name = entity.name
     with db.begin() as tx:
         lock(tx, f"change:{name}")
-        upto = _upto(tx, f"refine:{name}", policy_hash)
+        upto = progress.upto(tx, f"refine:{name}", policy_hash)
         waiting = tx.execute(
             sa.text(
                 f"SELECT max(touched), count(*) FROM (SELECT touched FROM core.{name}_source "
@@ -82,25 +82,8 @@ def refine_chunk(
         if waiting[0] is None or waiting[1] < at_least:
             return None
         done = _Chunk(tx, entity, upto, waiting[0], now, survive, cluster).run()
-        _keep_upto(tx, f"refine:{name}", waiting[0], policy_hash)
+        progress.keep(tx, f"refine:{name}", waiting[0], policy_hash)
     return done
-
-
-def _upto(tx: sa.Connection, step: str, policy_hash: str) -> int:
-    row = tx.execute(
-        sa.text("SELECT upto, policy_hash FROM core.progress WHERE step = :step"), {"step": step}
-    ).one_or_none()
-    return int(row.upto) if row is not None and row.policy_hash == policy_hash else 0
-
-
-def _keep_upto(tx: sa.Connection, step: str, upto: int, policy_hash: str) -> None:
-    tx.execute(
-        sa.text(
-            "INSERT INTO core.progress (step, upto, policy_hash) VALUES (:step, :upto, :hash) "
-            "ON CONFLICT (step) DO UPDATE SET upto = :upto, policy_hash = :hash"
-        ),
-        {"step": step, "upto": upto, "hash": policy_hash},
-    )
 
 
 class _Chunk:
@@ -156,7 +139,8 @@ class _Chunk:
             "SELECT array_agg(k.arrived ORDER BY k.arrived) FROM (SELECT DISTINCT unnest(match_keys) AS key FROM pg_temp.batch) b "
             "JOIN core.match_key k USING (key) GROUP BY key HAVING count(*) > 1"
         )
-        for (rows,) in shared:
+        groups: Sequence[list[int]] = shared.scalars().all()
+        for rows in groups:
             edges += [(rows[0], other) for other in rows[1:]]
             why.update(dict.fromkeys(rows, "exact_key"))
         if self.external:
@@ -187,13 +171,13 @@ class _Chunk:
         for arrived, root in roots.items():
             at_root = have[root]
             winner = at_root.entity_id or entity_id(self.name, at_root.connection, at_root.stream, at_root.remote_id)
-            row = have.get(arrived)
-            if row is None:
+            found = have.get(arrived)
+            if found is None:
                 continue
-            if row.entity_id is None:
+            if found.entity_id is None:
                 assigned[arrived] = (winner, "new" if arrived == root else why.get(arrived, "exact_key"))
-            elif row.entity_id != winner:
-                losers[row.entity_id] = winner
+            elif found.entity_id != winner:
+                losers[found.entity_id] = winner
         if losers:
             self._merge(losers)
         return set(losers.values()), assigned
@@ -258,7 +242,7 @@ class _Chunk:
     def _rederive(self, ids: list[str]) -> None:
         """Golden rows of these entities anew from all their records; what changed leaves its past behind."""
         columns = ("id", *self.fields, "provenance", "sources", "arrived", "touched", "valid_from", "deleted_at")
-        bulk.stage(self.tx, "derived", f'core."{self.name}"', columns, self._derived(ids))
+        bulk.stage(self.tx, "derived", f'core."{self.name}"', columns, list(self._derived(ids)))  # read before COPY begins
         fields = bulk.quoted(self.fields)
         differs = (
             f"({', '.join(f'g.{bulk.quoted([f])}' for f in self.fields)}) IS DISTINCT FROM "
@@ -292,7 +276,8 @@ class _Chunk:
         ).all()
         members: dict[str, list[MemberRow]] = {}
         for r in rows:
-            members.setdefault(r[0], []).append(MemberRow(r[1], r[2], r[3], r[4], r[5], r[6], tuple(r[7:])))
+            row: tuple[Any, ...] = tuple(r)
+            members.setdefault(row[0], []).append(MemberRow(*row[1:7], row[7:]))
         for id_, group in members.items():
             live = [m for m in group if m.deleted_at is None] or group
             golden = self.survive(live)

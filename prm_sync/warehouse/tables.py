@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
@@ -23,7 +24,7 @@ SCHEMAS = {
     "mart": "What analysts read: stable names, documented, without personal data",
 }
 
-_SQL: dict[Kind, type[sa.types.TypeEngine[object]] | sa.types.TypeEngine[object]] = {
+_SQL: dict[Kind, sa.types.TypeEngine[Any]] = {
     Kind.MONEY: sa.BigInteger(),
     Kind.NUMBER: sa.Double(),
     Kind.INTEGER: sa.BigInteger(),
@@ -35,7 +36,7 @@ _SQL: dict[Kind, type[sa.types.TypeEngine[object]] | sa.types.TypeEngine[object]
 INSTANT = sa.DateTime(timezone=True)
 
 
-def column_of(field: Field) -> sa.Column[object]:
+def column_of(field: Field) -> sa.Column[Any]:
     """The column of a canonical field, with its doc, privacy class and requirement as comment."""
     notes = [field.doc]
     if field.choices:
@@ -46,23 +47,23 @@ def column_of(field: Field) -> sa.Column[object]:
     return sa.Column(field.name, _SQL.get(field.kind, sa.Text()), comment=". ".join(notes))
 
 
-def _key(name: str, comment: str, type_: sa.types.TypeEngine[object] | None = None) -> sa.Column[object]:
+def _key(name: str, comment: str, type_: sa.types.TypeEngine[Any] | None = None) -> sa.Column[Any]:
     return sa.Column(name, type_ or sa.Text(), primary_key=True, comment=comment)
 
 
-def _need(name: str, comment: str, type_: sa.types.TypeEngine[object] | None = None) -> sa.Column[object]:
+def _need(name: str, comment: str, type_: sa.types.TypeEngine[Any] | None = None) -> sa.Column[Any]:
     return sa.Column(name, type_ or sa.Text(), nullable=False, comment=comment)
 
 
-def _may(name: str, comment: str, type_: sa.types.TypeEngine[object] | None = None) -> sa.Column[object]:
+def _may(name: str, comment: str, type_: sa.types.TypeEngine[Any] | None = None) -> sa.Column[Any]:
     return sa.Column(name, type_ or sa.Text(), comment=comment)
 
 
-def _touched(comment: str) -> sa.Column[object]:
+def _touched(comment: str) -> sa.Column[Any]:
     return _need("touched", comment, sa.BigInteger())
 
 
-def _record_key() -> tuple[sa.Column[object], ...]:
+def _record_key() -> tuple[sa.Column[Any], ...]:
     return (
         _key("connection", "Connection the record was pulled over"),
         _key("stream", "Stream of the connection"),
@@ -304,6 +305,7 @@ def _ledger(metadata: sa.MetaData) -> None:
         _key("id", "Id of the decision"), _need("lead_id", "Lead"), _may("partner_id", "Partner that was chosen; null: nobody may"),
         _may("score", "Score of the chosen one", sa.Double()), _need("rank", "1 for the first decision of the lead", sa.Integer()),
         _need("decided_at", "When", INSTANT), _need("rule_version", "Hash of the routing policy"),
+        _need("outcome", "How the partner was chosen, or why nobody was"), _need("note", "The same in words"),
         _need("candidates", "Every partner with its score, or the reason it lost", pg.JSONB()), _may("run_id", "Run"),
         sa.Index("routing_decision_by_lead", "lead_id", "rank"),
         schema="ledger", comment="Who was chosen for a lead, and why the others were not",
@@ -335,7 +337,8 @@ def _ledger(metadata: sa.MetaData) -> None:
 
 
 def _mart(metadata: sa.MetaData) -> None:
-    count, number = sa.BigInteger(), sa.Double()
+    count = sa.BigInteger()
+    number: sa.types.TypeEngine[Any] = sa.Double()
     sa.Table(
         "partner_performance", metadata,
         _key("partner_id", "Partner"), _key("period", "First day of the month", sa.Date()),

@@ -71,7 +71,7 @@ def _sql(text: str) -> str:
 
 _LEAD_FACTS = """
 CREATE VIEW core.lead_facts AS
-SELECT o.lead_id AS id, o.state AS offer_state, p.name AS offer_partner_name, p.partner_key AS offer_partner_key,
+SELECT o.lead_id AS id, o.lead_id || ':' || o.rank AS offer_key, o.state AS offer_state, p.name AS offer_partner_name, p.partner_key AS offer_partner_key,
        o.offered_at, o.expires_at AS offer_expires_at, o.answered_at AS offer_answered_at,
        o.decline_reason AS offer_decline_reason, o.partner_stage AS offer_partner_stage, o.rank AS offer_rank,
        o.partner_id AS offer_partner_id, o.touched AS offer_touched

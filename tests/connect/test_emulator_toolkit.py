@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from prm_sync.connect.emulator import (
+    EXPIRE_TOKENS,
     Clock,
     Control,
     EmulatedApp,
@@ -73,18 +75,18 @@ EMULATOR = Emulator(
 )
 
 
-@pytest.fixture()
+@pytest.fixture
 def app() -> EmulatedApp:
     return notes_app()
 
 
-@pytest.fixture()
+@pytest.fixture
 def running(app: EmulatedApp) -> Iterator[Running]:
     with serve(app) as running:
         yield running
 
 
-@pytest.fixture()
+@pytest.fixture
 def client(running: Running) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=running.url, timeout=5) as client:
         yield client
@@ -151,9 +153,10 @@ def test_a_lost_answer_ends_in_a_closed_connection_and_never_in_a_status(
 
 def test_a_cut_answer_stops_in_the_middle_of_its_body(app: EmulatedApp, client: httpx.Client) -> None:
     app.faults.cut(path="/notes")
-    with client.stream("GET", "/notes") as answer, pytest.raises(httpx.RemoteProtocolError):
+    with client.stream("GET", "/notes") as answer:
         assert answer.status_code == 200
-        list(answer.iter_bytes())
+        with pytest.raises(httpx.RemoteProtocolError):
+            list(answer.iter_bytes())
     assert client.get("/notes").json()
 
 
@@ -178,11 +181,13 @@ def test_calls_are_counted_by_route_template_with_the_bodies_of_writes(app: Emul
     client.get("/notes/notes-000001")
     client.get("/notes/nobody")
     client.post("/notes", json={"title": "b"}, params={"dry": "1"})
-    assert app.calls.counts() == {("GET", "/notes/{id}"): 2, ("POST", "/notes"): 1}
+    app.faults.status(500)
+    client.get("/notes/notes-000001")
+    assert app.calls.counts() == {("GET", "/notes/{id}"): 3, ("POST", "/notes"): 1}
     (write,) = app.calls.writes("/notes")
     assert (write.json(), write.query, write.status) == ({"title": "b"}, "dry=1", 201)
-    assert app.calls.count("GET") == 2
-    assert app.calls.count() == 3
+    assert app.calls.count("GET") == 3
+    assert app.calls.count() == 4
 
 
 def test_another_process_drives_it_by_the_control_routes(app: EmulatedApp, running: Running) -> None:
@@ -201,6 +206,18 @@ def test_another_process_drives_it_by_the_control_routes(app: EmulatedApp, runni
         assert control.calls()["total"] == 0
 
 
+def test_tokens_can_be_made_to_expire_before_a_call(app: EmulatedApp, client: httpx.Client) -> None:
+    with pytest.raises(ValueError, match="no action 'expire_tokens'; it has: seed"):
+        app.faults.expire_tokens()
+    expired: list[int] = []
+    app.faults.actions[EXPIRE_TOKENS] = lambda: expired.append(app.calls.count())
+    app.faults.expire_tokens(skip=1, path="/notes")
+    client.get("/notes")
+    client.get("/notes")
+    assert expired == [1]
+    assert app.faults.pending() == []
+
+
 def test_a_fault_that_is_misspelt_is_refused(running: Running) -> None:
     url = running.url + "/__emulator__/faults"
     assert httpx.post(url, json={"kind": "explode"}).status_code == 400
@@ -215,15 +232,14 @@ def test_control_routes_refuse_other_machines(app: EmulatedApp) -> None:
         async with httpx.AsyncClient(transport=far, base_url="http://emulator") as client:
             return (await client.get("/__emulator__/snapshot")).status_code
 
-    import asyncio
-
     assert asyncio.run(ask()) == 403
 
 
-def test_a_crash_of_the_emulator_is_a_500_and_is_logged(
-    client: httpx.Client, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_crash_of_the_emulator_is_a_500_and_is_logged(client: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
     assert client.get("/crash").status_code == 500
+    give_up = time.monotonic() + 5
+    while not caplog.text and time.monotonic() < give_up:
+        time.sleep(0.01)  # the log line follows the answer
     assert "ZeroDivisionError" in caplog.text
 
 

@@ -12,6 +12,8 @@ from prm_sync_partnerstack.emulator.listing import listed
 from prm_sync_partnerstack.emulator.objects import KINDS, STAGES, Kind, Row
 
 TEST_PARTNER = "gstest"  #: the default test partner's key, documented
+PORTAL_FIELDS = frozenset({"answered_at", "decline_reason", "stage", "progress_at"})  #: what the partner writes
+SHOW_TEST = frozenset({"provider_key", "category_key"})  #: fields of customers and transactions, which show `test`
 OWNED = frozenset({"leads", "deals", "customers"})  #: made for a partner, who must be there
 
 
@@ -48,10 +50,18 @@ class Account:
         return epoch(self.clock.now())
 
     def load(self, name: str, rows: Iterable[Mapping[str, Any]]) -> list[str]:
-        """Puts rows in as they are (stamps too), with the defaults of the object; their keys. KeyError: a taken key."""
-        kind, table = KINDS[name], self.store[name]
+        """Puts rows in as they are (stamps too), with the defaults of the object; their keys. KeyError: a taken key.
+
+        Rows of a partner get the key of the partnership, where `partner_key` names one that is there.
+        """
+        kind, table, partners = KINDS[name], self.store[name], self.store["partnerships"]
+        keys = []
         with self.store.lock:
-            return [str(table.insert(self._complete(kind, row))["key"]) for row in rows]
+            for row in rows:
+                owner = partners.find("partner_key", row.get("partner_key")) if name in OWNED else []
+                link = {"partnership_key": owner[0]["key"]} if owner else {}
+                keys.append(str(table.insert(self._complete(kind, {**link, **row}))["key"]))
+        return keys
 
     # --- the API's verbs ------------------------------------------------------------------------------------------
 
@@ -82,6 +92,9 @@ class Account:
                 return self._create_transaction(values, test=test)
             self._refuse_taken(kind, values, None)
             linked = self._linked(name, values, test=test)
+            if name == "partnerships":
+                partner_key = values.get("partner_key") or _slug(values["email"])
+                linked |= {"joined_at": self.now_ms(), "partner_key": partner_key}
             return self.shown(self.store[name].insert(self._complete(kind, {**values, **linked, "test": test})))
 
     def patch(self, name: str, key: str, body: Mapping[str, Any], *, test: bool) -> Row:
@@ -89,13 +102,16 @@ class Account:
         with self.store.lock:
             row = self._there(name, key)
             self._refuse_taken(kind, values, row["key"])
-            linked = self._linked(name, values, test=test) if "partner_key" in values or "stage" in values else {}
+            linked = self._linked(name, values, test=test)
             laid = {
                 field: {**(row.get(field) or {}), **value}
                 for field, value in values.items()
                 if isinstance(value, Mapping) and not self.switches["patch_replaces_nested"]
             }
-            return self.shown(self.store[name].update(row["key"], {**values, **laid, **linked}))
+            changed = {**values, **laid, **linked}
+            if name == "leads" and changed.get("partner_key", row["partner_key"]) != row["partner_key"]:
+                changed = self._reassigned(row, changed)
+            return self.shown(self.store[name].update(row["key"], changed))
 
     def archive(self, name: str, key: str) -> Row:
         with self.store.lock:
@@ -133,9 +149,8 @@ class Account:
     def _linked(self, name: str, values: Row, *, test: bool) -> Row:
         """What follows from the partner and the stage that are named."""
         if name == "partnerships":
-            made = {"joined_at": self.now_ms(), "partner_key": values.get("partner_key") or _slug(values.get("email", ""))}
             group = values.get("group")
-            return {**made, "group": {"key": f"grup_{_slug(group)}", "name": group, "slug": _slug(group)} if group else None}
+            return {"group": {"key": f"grup_{_slug(group)}", "name": group, "slug": _slug(group)}} if group else {}
         if name == "deals" and "stage" in values and values["stage"] not in self.stages:
             raise ApiError(400, f"stage must be one of the sales cycle: {', '.join(self.stages)}")
         if name not in OWNED or "partner_key" not in values:
@@ -164,13 +179,21 @@ class Account:
             raise ApiError(404, "Customer not found")
         if test and not customer["test"]:
             raise ApiError(400, "test transactions are for test customers only")
-        shown = {field: customer[field] for field in ("key", "customer_key", "email", "name", "partner_key")}
+        seen = ("key", "customer_key", "email", "name", "partner_key", "partnership_key")
+        shown = {field: customer[field] for field in seen}
         kept = {f: v for f, v in values.items() if f not in told and v is not None}
         own = {"currency": values["currency"].upper(), "customer": {**shown, "external_key": shown["customer_key"]}}
         row = table.insert(
             self._complete(KINDS["transactions"], {**kept, **own, "customer_key": customer["key"], "test": test})
         )
         return self.shown(row)
+
+    def _reassigned(self, row: Mapping[str, Any], changed: Row) -> Row:
+        if not self.switches["reassign_resets"]:
+            return changed
+        fields = changed.get("fields", row["fields"]) or {}
+        kept = {name: value for name, value in fields.items() if name not in PORTAL_FIELDS}
+        return {"approved": None, "status": "open", **changed, "fields": kept}
 
     # --- rows -----------------------------------------------------------------------------------------------------
 
@@ -180,7 +203,7 @@ class Account:
         if self.switches["fields_as_list"] and isinstance(out.get("fields"), Mapping):
             out["field_data"] = out["fields"]
             out["fields"] = [{"name": name, "value": value} for name, value in out["fields"].items()]
-        if not self.switches["names_environment"] and "reward_status" not in out:
+        if not self.switches["rows_show_test"] and not SHOW_TEST & set(out):
             out.pop("test", None)
         return out
 

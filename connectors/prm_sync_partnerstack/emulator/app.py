@@ -1,7 +1,7 @@
 """PartnerStack's Vendor API v2 over HTTP: Basic keys, the envelope, and one route for each documented call.
 
 Other processes drive it by `POST /__emulator__/do/<action>` with a JSON object of arguments: `load`, `answer`,
-`progress`, `submit_lead`, `register_deal`, `edit_deal`, `reward`, `settle_reward`, `remove`.
+`progress`, `submit_lead`, `register_deal`, `edit_deal`, `reward`, `settle_reward`, `remove` (hard), `switch`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ class PartnerStackApp(EmulatedApp):
             clock=clock,
             store=store,
             actions={
-                "load": self.load, "remove": self.account.remove, "answer": deeds.answer, "progress": deeds.progress,
+                "switch": self.switch, "load": self.load, "remove": self.account.remove,
+                "answer": deeds.answer, "progress": deeds.progress,
                 "submit_lead": deeds.submit_lead, "register_deal": deeds.register_deal, "edit_deal": deeds.edit_deal,
                 "reward": deeds.reward, "settle_reward": deeds.settle_reward,
             },
@@ -56,6 +57,11 @@ class PartnerStackApp(EmulatedApp):
     def load(self, name: str, rows: Iterable[Mapping[str, Any]]) -> list[str]:
         """Puts rows into an object (`partnerships`, `leads` ...) as they are; their keys."""
         return self.account.load(name, rows)
+
+    def switch(self, **values: Any) -> None:
+        """Sets switches while it runs, all others to their defaults. Raises ConfigError for a name that is none."""
+        self.switches = switch_values(SWITCHES, values)
+        self.account.switches = self.switches
 
     # --- routes ---------------------------------------------------------------------------------------------------
 
@@ -82,18 +88,19 @@ class PartnerStackApp(EmulatedApp):
             row = account.create(name, await _body(request), test=test)
             return _answer(f"{one} created", row, int(account.switches["create_status"]))
 
-        async def get(request: Request, test: bool) -> Response:
+        async def get(request: Request, _test: bool) -> Response:
             return _answer(f"{one} retrieved", account.get(name, request.path_params["key"]))
 
         async def patch(request: Request, test: bool) -> Response:
-            return _answer(f"{one} updated", account.patch(name, request.path_params["key"], await _body(request), test=test))
+            row = account.patch(name, request.path_params["key"], await _body(request), test=test)
+            return _answer(f"{one} updated", row)
 
-        async def delete(request: Request, test: bool) -> Response:
+        async def delete(request: Request, _test: bool) -> Response:
             return _answer(f"{one} archived", account.archive(name, request.path_params["key"]))
 
         return {"list": list_, "create": create, "get": get, "patch": patch, "delete": delete}[verb]
 
-    async def _stages(self, request: Request, test: bool) -> Response:
+    async def _stages(self, _request: Request, _test: bool) -> Response:
         stages = [{"key": f"stage_{n}", "name": name, "order": n} for n, name in enumerate(self.account.stages)]
         return _answer("Stages retrieved", {"items": stages, "has_more": False})
 

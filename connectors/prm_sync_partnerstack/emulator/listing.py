@@ -75,6 +75,6 @@ def _filtered(kind: Kind, rows: Sequence[Row], query: Mapping[str, str]) -> list
                 raise ValueError(f"{field} must be a time in epoch milliseconds")
             kept = [row for row in kept if holds(int(row[stamp]), int(text))]
         else:
-            value_of = DEEP.get(field, lambda row, field=field: row.get(field))  # type: ignore[misc]
+            value_of = DEEP.get(field, lambda row, field=field: row.get(field))
             kept = [row for row in kept if str(value_of(row)) in text.split(",")]
     return kept

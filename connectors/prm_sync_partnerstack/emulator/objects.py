@@ -154,9 +154,9 @@ KINDS: dict[str, Kind] = {
             also=("external_key",),
             empty={
                 "external_key": None, "account_name": None, "amount": None, "close_date": None,
-                "contact_first_name": None, "contact_last_name": None, "customer_key": None, "stage": None, "source": "vendor", "lost_reason": None,
-                "partner_key": None, "group_key": None, "team": None, "team_member": None, "mold_key": None, "meta": {},
-                "fields": {},
+                "contact_first_name": None, "contact_last_name": None, "customer_key": None, "stage": None,
+                "source": "vendor", "lost_reason": None, "partner_key": None, "partnership_key": None,
+                "group_key": None, "team": None, "team_member": None, "mold_key": None, "meta": {}, "fields": {},
             },
         ),
         Kind(
@@ -176,8 +176,8 @@ KINDS: dict[str, Kind] = {
             "transactions", "Transaction", "trns_",
             takes={
                 "key": text(255, 4), "customer_key": text(255), "customer_external_key": text(255),
-                "customer_email": email, "amount": cents(TRANSACTION_AMOUNT), "currency": currency, "category_key": text(255),
-                "product_key": text(255), "metadata": metadata, "created_at": epoch_ms,
+                "customer_email": email, "amount": cents(TRANSACTION_AMOUNT), "currency": currency,
+                "category_key": text(255), "product_key": text(255), "metadata": metadata, "created_at": epoch_ms,
             },
             required=("amount", "currency"), filters=CREATED | {"customer_key"},
             empty={

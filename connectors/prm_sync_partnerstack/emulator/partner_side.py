@@ -1,6 +1,6 @@
 """The other hand on the account: what partners do in their portal, and what finance does to rewards.
 
-How a partner's answer shows in the vendor's API is documented for `approved` and `status` only; that the portal writes
+Of a partner's answer only `approved` and `status` are documented in the API; that the portal writes
 `fields.answered_at`, `fields.decline_reason` and `fields.stage` is assumed (they are custom fields of the lead form).
 """
 
@@ -16,17 +16,17 @@ REWARD_SHARE = 10  #: percent of a transaction that its partner earns
 
 
 class PartnerSide:
-    """Deeds of partners. Times are epoch milliseconds; None is the emulator's now. Errors are the portal's: ApiError."""
+    """Deeds of partners. Times are epoch milliseconds, None is now. Raises ApiError where the portal would."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
 
     def answer(self, lead_key: str, accepted: bool, reason: str | None = None, at: int | None = None) -> Row:
-        """The partner takes or declines a lead. A declined one is dead, as far as this partner goes."""
+        """The partner takes or declines a lead; its status stays as it is, so that it can go to another partner."""
         fields: Row = {"answered_at": at if at is not None else self._account.now_ms()}
         if reason is not None:
             fields["decline_reason"] = reason
-        return self._change_lead(lead_key, {"approved": accepted, **({} if accepted else {"status": "dead"})}, fields)
+        return self._change_lead(lead_key, {"approved": accepted}, fields)
 
     def progress(
         self,
@@ -41,9 +41,7 @@ class PartnerSide:
             raise ApiError(400, f"status must be one of {', '.join(LEAD_STATUSES)}")
         told = {"status": status, "amount": amount}
         fields = {"stage": stage, "progress_at": at if at is not None else self._account.now_ms()}
-        return self._change_lead(
-            lead_key, {k: v for k, v in told.items() if v is not None}, {k: v for k, v in fields.items() if v is not None}
-        )
+        return self._change_lead(lead_key, _given(told), _given(fields))
 
     def submit_lead(self, partner_key: str, values: Mapping[str, Any]) -> Row:
         """A lead that the partner brings; it is already theirs."""
@@ -88,7 +86,7 @@ class PartnerSide:
         if reward_status not in (None, *REWARD_STATUSES) or payment_status not in (None, *PAYMENT_STATUSES):
             raise ApiError(400, "no such status")
         told = {"reward_status": reward_status, "payment_status": payment_status}
-        row = self._account.store["rewards"].update(reward_key, {k: v for k, v in told.items() if v is not None})
+        row = self._account.store["rewards"].update(reward_key, _given(told))
         return self._account.shown(row)
 
     def _change_lead(self, lead_key: str, values: Row, fields: Row) -> Row:
@@ -97,10 +95,15 @@ class PartnerSide:
             lead = table.get(lead_key)
             if lead is None or lead["archived"]:
                 raise ApiError(404, "Lead not found")
-            return self._account.shown(table.update(lead_key, {**values, "fields": {**(lead["fields"] or {}), **fields}}))
+            row = table.update(lead_key, {**values, "fields": {**(lead["fields"] or {}), **fields}})
+            return self._account.shown(row)
 
     def _is_test(self, partner_key: str) -> bool:
         partner = next(iter(self._account.store["partnerships"].find("partner_key", partner_key)), None)
         if partner is None:
             raise ApiError(404, "Partnership not found")
         return bool(partner["test"])
+
+
+def _given(values: Row) -> Row:
+    return {name: value for name, value in values.items() if value is not None}

@@ -38,7 +38,9 @@ class Ask:
         try:
             return json.loads(self.body)
         except ValueError:
-            raise Fault(400, "JSON_PARSER_ERROR", "Unexpected character or end of input in the request's body") from None
+            raise Fault(
+                400, "JSON_PARSER_ERROR", "Unexpected character or end of input in the request's body"
+            ) from None
 
     def object(self) -> dict[str, Any]:
         found = self.json()
@@ -66,7 +68,7 @@ class Cursor:
 
     ids: list[str]
     table: str
-    record: Callable[[Mapping[str, Any]], dict[str, Any]]
+    record: Callable[[dict[str, Any]], dict[str, Any]]
     made: datetime
 
 

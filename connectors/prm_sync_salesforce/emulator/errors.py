@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 
-class Fault(Exception):
+class Fault(Exception):  # noqa: N818 - an answer, not an error of ours
     """A call that is refused as a whole: HTTP status, errorCode, message, and the fields where there are any.
 
-    The body is a JSON array with one object, as the REST API Developer Guide shows ("Status Codes and Error Responses").
+    The body is a JSON array with one object (REST API Developer Guide, "Status Codes and Error Responses").
     """
 
     def __init__(self, status: int, code: str, message: str, fields: list[str] | None = None) -> None:
@@ -22,7 +22,7 @@ class Fault(Exception):
         return [error]
 
 
-class RowRefused(Exception):
+class RowRefused(Exception):  # noqa: N818
     """One record that is refused: `statusCode` in a collection, `errorCode` where it was the whole call."""
 
     def __init__(self, code: str, message: str, fields: list[str] | None = None, *, status: int = 400) -> None:

@@ -59,7 +59,10 @@ def projection(org: Org, query: Query, version: str) -> Callable[[Row], dict[str
         twice = next(n for n in names if names.count(n) > 1)
         raise malformed(query.text, 0, f"duplicate field selected: {twice}")
     compounds = [c for _, c in plain if c.parts]
-    inner = [(table.object.by_relation[h].relation or h, _related(org, table, query, h, f, version)) for h, f in _known(table, query, related)]
+    inner = [
+        (table.object.by_relation[h].relation or h, _related(org, table, query, h, f, version))
+        for h, f in _known(table, query, related)
+    ]
 
     def record(row: Row) -> dict[str, Any]:
         get = row.get
@@ -90,17 +93,18 @@ def source_of(org: Org, query: Query) -> Table:
         if name.lower() == query.source.lower():
             return table
     message = (
-        f"sObject type '{query.source}' is not supported. If you are attempting to use a custom object, be sure to append"
-        " the '__c' after the entity name. Please reference your WSDL or the describe call for the appropriate names."
+        f"sObject type '{query.source}' is not supported. If you are attempting to use a custom object, be sure to"
+        " append the '__c' after the entity name. Please reference your WSDL or the describe call for the appropriate"
+        " names."
     )
     raise Fault(400, "INVALID_TYPE", malformed(query.text, query.source_at, message).message)
 
 
 def no_column(query: Query, table: Table, name: str, at: int) -> Fault:
     message = (
-        f"No such column '{name}' on entity '{table.object.name}'. If you are attempting to use a custom field, be sure to"
-        " append the '__c' after the custom field name. Please reference your WSDL or the describe call for the"
-        " appropriate names."
+        f"No such column '{name}' on entity '{table.object.name}'. If you are attempting to use a custom field, be sure"
+        " to append the '__c' after the custom field name. Please reference your WSDL or the describe call for"
+        " the appropriate names."
     )
     return Fault(400, "INVALID_FIELD", malformed(query.text, at, message).message)
 
@@ -129,7 +133,9 @@ def _plain(org: Org, table: Table, query: Query, name: str, at: int) -> tuple[st
     return column.name, column
 
 
-def _known(table: Table, query: Query, related: dict[str, list[tuple[str, int]]]) -> Iterable[tuple[str, list[tuple[str, int]]]]:
+def _known(
+    table: Table, query: Query, related: dict[str, list[tuple[str, int]]]
+) -> Iterable[tuple[str, list[tuple[str, int]]]]:
     for head, fields in related.items():
         if head not in table.object.by_relation:
             message = f"Didn't understand relationship '{head}' in field path."
@@ -190,7 +196,9 @@ def _test(org: Org, table: Table, query: Query, test: Test) -> Check:
     if test.operator == "!=":
         return lambda row: compared(get(row)) != value
     if value is None:
-        raise Fault(400, "INVALID_QUERY_FILTER_OPERATOR", malformed(query.text, test.at, "invalid operator on null").message)
+        raise Fault(
+            400, "INVALID_QUERY_FILTER_OPERATOR", malformed(query.text, test.at, "invalid operator on null").message
+        )
     return _ordered(test.operator, get, compared, value)
 
 
@@ -225,16 +233,12 @@ def _literal(query: Query, column: Column, value: Any, at: int) -> Any:
     """The value of a literal as the column stores it. Raises Fault INVALID_FIELD for one of another type."""
     if value is None:
         return None
-    fits = {
-        "boolean": lambda: isinstance(value, bool),
-        "datetime": lambda: isinstance(value, Stamp),
-        "date": lambda: isinstance(value, Day),
-    }.get(column.type, lambda: isinstance(value, str))
+    wanted: Any = {"boolean": bool, "datetime": Stamp, "date": Day}.get(column.type, str)
     if column.type in NUMBERS:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise _wrong_literal(query, column, at)
         return value
-    if not fits():
+    if not isinstance(value, wanted):
         raise _wrong_literal(query, column, at)
     if isinstance(value, Stamp | Day):
         return value.text
@@ -247,9 +251,9 @@ def _literal(query: Query, column: Column, value: Any, at: int) -> Any:
 
 
 def _wrong_literal(query: Query, column: Column, at: int) -> Fault:
-    message = f"value of filter criterion for field '{column.name}' must be of type {column.type} and should not be enclosed in quotes"
-    if column.type not in NUMBERS and column.type not in ("boolean", "date", "datetime"):
-        message = f"value of filter criterion for field '{column.name}' must be of type string and should be enclosed in quotes"
+    bare = column.type in NUMBERS or column.type in ("boolean", "date", "datetime")
+    kind, how = (column.type, "should not be") if bare else ("string", "should be")
+    message = f"value of filter criterion for field '{column.name}' must be of type {kind} and {how} enclosed in quotes"
     return Fault(400, "INVALID_FIELD", malformed(query.text, at, message).message)
 
 
@@ -304,9 +308,7 @@ def _candidates(table: Table, where: Condition | None, *, keyed: bool) -> tuple[
         if name == "systemmodstamp" and isinstance(part.value, Stamp):
             low, high = _narrowed(table.by_stamp, part, low, high)
             ranged = True
-        elif column is not None and part.operator in ("=", "IN") and (
-            column.name == "Id" or (column.unique and keyed)
-        ):
+        elif column is not None and part.operator in ("=", "IN") and (column.name == "Id" or (column.unique and keyed)):
             return _by_values(table, column, part.value if part.operator == "IN" else (part.value,)), False
     places = table.by_stamp[low:high] if ranged else table.by_stamp
     return [row_id for _, row_id in places], True
@@ -348,13 +350,20 @@ def _sorted(org: Org, table: Table, query: Query, ids: list[str], in_order: bool
 def _sort_key(org: Org, table: Table, query: Query, order: Order) -> Callable[[str], Any]:
     get, column = _getter(org, table, query, order.field, order.at)
     if not column.described()["sortable"]:
-        raise Fault(400, "INVALID_FIELD", malformed(query.text, order.at, f"field '{column.name}' can not be sorted in a query call").message)
+        raise Fault(
+            400,
+            "INVALID_FIELD",
+            malformed(query.text, order.at, f"field '{column.name}' can not be sorted in a query call").message,
+        )
     compared, rows = _comparable(column), table.rows
     null_first = order.nulls_last if order.descending else not order.nulls_last
 
     def key(row_id: str) -> tuple[bool, Any]:
         value = compared(get(rows[row_id]))
         # The first part puts null where it belongs; the second is not compared with null.
-        return ((value is not None) if null_first else (value is None), "" if value is None and column.type not in NUMBERS else value or 0 if column.type in NUMBERS else value)
+        return (
+            (value is not None) if null_first else (value is None),
+            "" if value is None and column.type not in NUMBERS else value or 0 if column.type in NUMBERS else value,
+        )
 
     return key

@@ -17,7 +17,7 @@ from .org import ADMIN_ID, ORG_ID
 _AUDIENCES = ("https://login.salesforce.com", "https://test.salesforce.com")
 
 
-class _Denied(Exception):
+class _Denied(Exception):  # noqa: N818
     def __init__(self, error: str, description: str) -> None:
         super().__init__(error)
         self.error, self.description = error, description

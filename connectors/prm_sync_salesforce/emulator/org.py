@@ -1,6 +1,6 @@
 """The org in memory: tables with their rows, what a write does to them, and the side effects that Salesforce has.
 
-Each table keeps its (SystemModstamp, Id) pairs in order, so that the query of an incremental read costs what it returns.
+Each table keeps its (SystemModstamp, Id) pairs in order, so that the query of an incremental read costs what it gives.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ class Org:
         return row
 
     def by_key(self, table: Table, name: str, value: str) -> list[Row]:
-        """The rows not deleted whose field has this value; external ids compare without case (unless case-sensitive)."""
+        """The rows not deleted whose field has this value; external ids compare without case."""
         if name == "Id":
             row = table.rows.get(id18(value)) if len(value) in (15, 18) else None
             return [row] if row and not row.get("IsDeleted") else []
@@ -133,13 +133,19 @@ class Org:
 
     # --- writing ------------------------------------------------------------------------------------------------
 
-    def insert(self, name: str, values: Mapping[str, Any], *, csv: bool = False, assign: bool = True, allow: bool = False) -> str:
+    def insert(
+        self, name: str, values: Mapping[str, Any], *, csv: bool = False, assign: bool = True, allow: bool = False
+    ) -> str:
         table = self.table(name)
         checked = self._checked(table, values, csv)
-        missing = [c.name for c in table.object.columns.values() if c.required and c.default is None and checked.get(c.name) is None]
+        missing = [
+            c.name
+            for c in table.object.columns.values()
+            if c.required and c.default is None and checked.get(c.name) is None
+        ]
         if missing:
             raise RowRefused("REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(missing)}]", missing)
-        self._meet_lock(table, [str(v) for n, v in checked.items() if table.object.columns[n].external])
+        self._meet_lock([str(v) for n, v in checked.items() if table.object.columns[n].external])
         self._meet_duplicates(table, checked, allow)
         row = {n: c.default for n, c in table.object.columns.items() if c.default is not None}
         row_id = table.new_id()
@@ -150,7 +156,9 @@ class Org:
         self._commit(table, row, None, moment)
         return row_id
 
-    def update(self, name: str, row_id: str, values: Mapping[str, Any], *, csv: bool = False, assign: bool = True) -> str:
+    def update(
+        self, name: str, row_id: str, values: Mapping[str, Any], *, csv: bool = False, assign: bool = True
+    ) -> str:
         table = self.table(name)
         row = self.live(table, row_id)
         checked = self._checked(table, values, csv, row["Id"])
@@ -159,7 +167,7 @@ class Org:
             raise RowRefused("REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(emptied)}]", emptied)
         if row.get("IsConverted"):
             raise RowRefused("CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead")
-        self._meet_lock(table, [row["Id"]])
+        self._meet_lock([row["Id"]])
         changed = {**row, **checked}
         if "OwnerId" in checked:
             self._assign(table, changed, assign)
@@ -174,7 +182,11 @@ class Org:
             raise RowRefused("MISSING_ARGUMENT", f"{key} not specified", [])
         found = self.by_key(table, key, str(wanted))
         if len(found) > 1:
-            raise RowRefused("DUPLICATE_EXTERNAL_ID", f"{key}: more than one record found for external id field: {[r['Id'] for r in found]}", status=300)
+            raise RowRefused(
+                "DUPLICATE_EXTERNAL_ID",
+                f"{key}: more than one record found for external id field: {[r['Id'] for r in found]}",
+                status=300,
+            )
         if found:
             how.pop("allow", None)
             rest = {n: v for n, v in values.items() if n != key}
@@ -189,7 +201,7 @@ class Org:
         if not table.object.writable or "IsDeleted" not in table.object.columns:
             raise RowRefused("INSUFFICIENT_ACCESS_OR_READONLY", "entity type cannot be deleted", status=403)
         row = self.live(table, row_id)
-        self._meet_lock(table, [row["Id"]])
+        self._meet_lock([row["Id"]])
         moment = self._moment()
         self._commit(table, {**row, "IsDeleted": True}, row, moment)
         self._log_gone(table, (moment, row["Id"]))
@@ -218,7 +230,7 @@ class Org:
         self._commit(table, dict(row), row, self._moment())
 
     def load(self, name: str, rows: Iterable[Mapping[str, Any]]) -> list[str]:
-        """Rows as they are, with their own Id, CreatedDate and SystemModstamp where given: for seeds, not for clients."""
+        """Rows as they are, with their own Id, CreatedDate and SystemModstamp where given: for seeds, not clients."""
         table, ids = self.table(name), []
         columns = table.object.columns
         defaults = {n: c.default for n, c in columns.items() if c.default is not None}
@@ -244,14 +256,17 @@ class Org:
         return ids
 
     def together(self, deeds: Callable[[], bool]) -> None:
-        """Do `deeds`; where it says False all of its writes are undone (allOrNone)."""
-        self._undo = []
+        """Do `deeds`; where it says False all of its writes are undone (allOrNone). May be nested."""
+        outer, own = self._undo, list[Callable[[], None]]()
+        self._undo = own
         try:
             if not deeds():
-                for undo in reversed(self._undo):
-                    undo()
+                while own:
+                    own.pop()()
         finally:
-            self._undo = None
+            self._undo = outer
+            if outer is not None:
+                outer += own
 
     # --- the parts of a write -----------------------------------------------------------------------------------
 
@@ -272,7 +287,10 @@ class Org:
             else:
                 checked[column.name] = stored(column, value, csv=csv, refers=self._refers)
         if refused:
-            message = f"Unable to create/update fields: {', '.join(refused)}. Please check the security settings of this field and verify that it is read/write for your profile or permission set."
+            message = (
+                f"Unable to create/update fields: {', '.join(refused)}. Please check the security settings of this"
+                " field and verify that it is read/write for your profile or permission set."
+            )
             raise RowRefused("INVALID_FIELD_FOR_INSERT_UPDATE", message, refused)
         for name, value in checked.items():
             if table.object.columns[name].unique and value is not None:
@@ -291,7 +309,7 @@ class Org:
                 return True
         return False
 
-    def _meet_lock(self, table: Table, names: Iterable[str]) -> None:
+    def _meet_lock(self, names: Iterable[str]) -> None:
         for name in names:
             if self.locked.get(name, 0) > 0:
                 self.locked[name] -= 1

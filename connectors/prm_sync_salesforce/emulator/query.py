@@ -35,7 +35,9 @@ def _first_page(desk: Desk, ask: Ask, *, include_deleted: bool) -> Reply:
     if text is None:
         raise Fault(400, "MALFORMED_QUERY", "unexpected token: '<EOF>'")
     if len(text) > _URI_MAX:
-        return Reply(414, b"<html><body><h1>Bad Message 414</h1><pre>reason: URI Too Long</pre></body></html>", media="text/html")
+        return Reply(
+            414, b"<html><body><h1>Bad Message 414</h1><pre>reason: URI Too Long</pre></body></html>", media="text/html"
+        )
     wanted = parse(text)
     if wanted.count:
         ids = matching(desk.org, wanted, include_deleted=include_deleted)
@@ -88,7 +90,7 @@ def record_count(desk: Desk, ask: Ask) -> Reply:
 
 
 def deleted(desk: Desk, ask: Ask) -> Reply:
-    """`sobjects/X/deleted/?start=&end=`: what is gone, also what was purged. Seconds are ignored, half a month is kept."""
+    """`sobjects/X/deleted/?start=&end=`: what is gone, also what was purged. Seconds are ignored."""
     start, end = _window(ask)
     table, org = desk.org.table(ask.params["name"]), desk.org
     earliest = org.earliest_delete()
@@ -108,14 +110,18 @@ def updated(desk: Desk, ask: Ask) -> Reply:
     from .values import moment_of, stamp
 
     ids = [i for when, i in table.by_stamp if start <= moment_of(when) < end]
-    return Reply(200, {"ids": ids, "latestDateCovered": stamp(min(end, desk.org.now()).replace(second=0, microsecond=0))})
+    return Reply(
+        200, {"ids": ids, "latestDateCovered": stamp(min(end, desk.org.now()).replace(second=0, microsecond=0))}
+    )
 
 
 def _window(ask: Ask) -> tuple[Any, Any]:
     from .values import moment_of
 
     try:
-        start, end = (moment_of(ask.query[k].replace(" ", "+")).replace(second=0, microsecond=0) for k in ("start", "end"))
+        start, end = (
+            moment_of(ask.query[k].replace(" ", "+")).replace(second=0, microsecond=0) for k in ("start", "end")
+        )
     except (KeyError, ValueError):
         raise RowRefused("INVALID_REPLICATION_DATE", "start and end must be ISO 8601 date-times").fault() from None
     if end <= start:

@@ -12,11 +12,11 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-TEXTS: Final = frozenset("string textarea email phone url picklist multipicklist id reference combobox".split())
-NUMBERS: Final = frozenset("double currency percent int".split())
+NUMBERS: Final = frozenset(["double", "currency", "percent", "int"])
 SOAP: Final = {
-    "int": "xsd:int", "double": "xsd:double", "currency": "xsd:double", "percent": "xsd:double", "boolean": "xsd:boolean",
-    "date": "xsd:date", "datetime": "xsd:dateTime", "id": "tns:ID", "reference": "tns:ID", "address": "urn:address",
+    "int": "xsd:int", "double": "xsd:double", "currency": "xsd:double", "percent": "xsd:double",
+    "boolean": "xsd:boolean", "date": "xsd:date", "datetime": "xsd:dateTime", "id": "tns:ID",
+    "reference": "tns:ID", "address": "urn:address",
 }  # fmt: skip
 
 
@@ -119,7 +119,7 @@ class SObject:
         }  # fmt: skip
 
     def described(self, version: str, hidden: frozenset[str] = frozenset()) -> dict[str, Any]:
-        """The answer of `GET /sobjects/<name>/describe`; `hidden` fields are those that security keeps from the user."""
+        """The answer of `GET /sobjects/<name>/describe` without the `hidden` fields, which security keeps back."""
         fields = [c.described() for c in self.columns.values() if c.name not in hidden]
         master = {
             "recordTypeId": "012000000000000AAA", "developerName": "Master", "name": "Master", "available": True,
@@ -127,6 +127,23 @@ class SObject:
         }  # fmt: skip
         return {**self.listed(version), "fields": fields, "childRelationships": [], "recordTypeInfos": [master]}
 
+
+_INDUSTRIES = (
+    "Agriculture|Banking|Construction|Education|Energy|Engineering|Finance|Healthcare|Manufacturing|Retail|Technology|"
+    "Transportation|Other"
+)
+_SOURCES = "Web|Phone Inquiry|Partner Referral|Purchased List|Other"
+_LEAD_STATUSES = "Open - Not Contacted|Working - Contacted|Closed - Converted|Closed - Not Converted"
+_STAGES = (
+    "Prospecting|Qualification|Needs Analysis|Value Proposition|Id. Decision Makers|Perception Analysis|"
+    "Proposal/Price Quote|Negotiation/Review|Closed Won|Closed Lost"
+)
+_ACCOUNT_TYPES = (
+    "Prospect|Customer - Direct|Customer - Channel|Channel Partner / Reseller|Installation Partner|Technology Partner|"
+    "Partner|Other"
+)
+_CURRENCIES = "USD|EUR|GBP|CHF|SEK|DKK|NOK|PLN|CZK|CAD|BRL|CNY|JPY|KRW|INR|SGD|VND|AUD|AED|SAR|TRY|ZAR"
+_DEALS = "Existing Customer - Upgrade|Existing Customer - Replacement|Existing Customer - Downgrade|New Customer"
 
 _SYSTEM = """
 Id id readonly
@@ -162,11 +179,12 @@ MobilePhone phone(40)
 Email email(80) idlookup
 Website url(255)
 Description textarea(32000)
-LeadSource picklist{{Web|Phone Inquiry|Partner Referral|Purchased List|Other}}
-Status picklist{{Open - Not Contacted|Working - Contacted|Closed - Converted|Closed - Not Converted}} required default=Open - Not Contacted
-Industry picklist{{Agriculture|Banking|Construction|Education|Energy|Engineering|Finance|Healthcare|Manufacturing|Retail|Technology|Transportation|Other}}
+LeadSource picklist{{{_SOURCES}}}
+Status picklist{{{_LEAD_STATUSES}}} required default=Open - Not Contacted
+Industry picklist{{{_INDUSTRIES}}}
 Rating picklist{{Hot|Warm|Cold}}
 AnnualRevenue currency
+CurrencyIsoCode picklist{{{_CURRENCIES}}} default=USD
 NumberOfEmployees int
 HasOptedOutOfEmail boolean
 DoNotCall boolean
@@ -191,7 +209,7 @@ Required_Certification__c string(80)
 
 _ACCOUNT = f"""
 Name string(255) required
-Type picklist{{Prospect|Customer - Direct|Customer - Channel|Channel Partner / Reseller|Installation Partner|Technology Partner|Partner|Other}}
+Type picklist{{{_ACCOUNT_TYPES}}}
 ParentId reference>Account relation=Parent
 {_ADDRESS.format(p="Billing")}
 {_ADDRESS.format(p="Shipping")}
@@ -199,12 +217,13 @@ Phone phone(40)
 Fax phone(40)
 AccountNumber string(40)
 Website url(255)
-Industry picklist{{Agriculture|Banking|Construction|Education|Energy|Engineering|Finance|Healthcare|Manufacturing|Retail|Technology|Transportation|Other}}
+Industry picklist{{{_INDUSTRIES}}}
 AnnualRevenue currency
+CurrencyIsoCode picklist{{{_CURRENCIES}}} default=USD
 NumberOfEmployees int
 Description textarea(32000)
 Rating picklist{{Hot|Warm|Cold}}
-AccountSource picklist{{Web|Phone Inquiry|Partner Referral|Purchased List|Other}}
+AccountSource picklist{{{_SOURCES}}}
 IsPartner boolean
 Prm_Partner_Id__c string(40) external unique
 Prm_Partner_Key__c string(80) external
@@ -233,33 +252,34 @@ MobilePhone phone(40)
 Email email(80) idlookup
 Title string(128)
 Department string(80)
-LeadSource picklist{{Web|Phone Inquiry|Partner Referral|Purchased List|Other}}
+LeadSource picklist{{{_SOURCES}}}
 Description textarea(32000)
 HasOptedOutOfEmail boolean
 DoNotCall boolean
 ReportsToId reference>Contact relation=ReportsTo
 """
 
-_OPPORTUNITY = """
+_OPPORTUNITY = f"""
 AccountId reference>Account relation=Account
 Name string(120) required
 Description textarea(32000)
-StageName picklist{Prospecting|Qualification|Needs Analysis|Value Proposition|Id. Decision Makers|Perception Analysis|Proposal/Price Quote|Negotiation/Review|Closed Won|Closed Lost} required
+StageName picklist{{{_STAGES}}} required
 Amount currency
+CurrencyIsoCode picklist{{{_CURRENCIES}}} default=USD
 Probability percent
 ExpectedRevenue currency readonly
 CloseDate date required
-Type picklist{Existing Customer - Upgrade|Existing Customer - Replacement|Existing Customer - Downgrade|New Customer}
-LeadSource picklist{Web|Phone Inquiry|Partner Referral|Purchased List|Other}
+Type picklist{{{_DEALS}}}
+LeadSource picklist{{{_SOURCES}}}
 NextStep string(255)
 IsClosed boolean readonly
 IsWon boolean readonly
-ForecastCategoryName picklist{Omitted|Pipeline|Best Case|Commit|Closed}
+ForecastCategoryName picklist{{Omitted|Pipeline|Best Case|Commit|Closed}}
 ContactId reference>Contact relation=Contact
 PartnerAccountId reference>Account readonly relation=PartnerAccount
 Prm_Partner__c reference>Account relation=Prm_Partner__r
-Prm_Credit__c picklist{sourced|influenced|fulfilled|none} restricted
-Prm_Lead__c string(40) external
+Prm_Credit__c picklist{{sourced|influenced|fulfilled|none}} restricted
+Prm_Lead__c reference>Lead relation=Prm_Lead__r
 """
 
 _CASE = """
@@ -303,7 +323,8 @@ DefaultLocaleSidKey string(40)
 """
 
 _LINE = re.compile(
-    r"(?P<name>\w+) (?P<type>[a-z]+)(?:\((?P<length>\d+)\))?(?:\{(?P<choices>[^}]*)\})?(?:>(?P<refers>[\w,]+))?(?P<flags>.*)"
+    r"(?P<name>\w+) (?P<type>[a-z]+)(?:\((?P<length>\d+)\))?(?:\{(?P<choices>[^}]*)\})?"
+    r"(?:>(?P<refers>[\w,]+))?(?P<flags>.*)"
 )
 _DEFAULT_LENGTH: Final = {"id": 18, "reference": 18, "picklist": 255, "multipicklist": 4099}
 

@@ -12,7 +12,9 @@ from .schema import Column
 
 
 def versions(_: Desk, __: Ask) -> Reply:
-    found = [{"label": f"API {n}", "url": f"/services/data/v{n}.0", "version": f"{n}.0"} for n in range(OLDEST, NEWEST + 1)]
+    found = [
+        {"label": f"API {n}", "url": f"/services/data/v{n}.0", "version": f"{n}.0"} for n in range(OLDEST, NEWEST + 1)
+    ]
     return Reply(200, found)
 
 

@@ -30,7 +30,7 @@ class Day:
     text: str
 
 
-Value: TypeAlias = "str | int | float | bool | None | Stamp | Day"
+Value: TypeAlias = "str | int | float | bool | Stamp | Day | None"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,18 @@ _TOKEN = re.compile(
     )""",
     re.VERBOSE | re.DOTALL,
 )
-_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", "'": "'", '"': '"', "\\": "\\", "_": "\\_", "%": "\\%"}
+_ESCAPES = {
+    "n": "\n",
+    "r": "\r",
+    "t": "\t",
+    "b": "\b",
+    "f": "\f",
+    "'": "'",
+    '"': '"',
+    "\\": "\\",
+    "_": "\\_",
+    "%": "\\%",
+}
 _LITERAL_MAX = 4_000  #: characters of one string literal in WHERE (SOQL limits)
 _QUERY_MAX = 100_000
 _DEEPEST = 100
@@ -264,7 +275,9 @@ class _Parser:
 
 
 _SIGNS: dict[str, Operator] = {"=": "=", "!=": "!=", "<>": "!=", "<=": "<=", ">=": ">=", "<": "<", ">": ">"}
-_RESERVED = frozenset("SELECT FROM WHERE AND OR NOT IN LIKE ORDER BY LIMIT OFFSET GROUP HAVING".split())
+_RESERVED = frozenset(
+    ("SELECT", "FROM", "WHERE", "AND", "OR", "NOT", "IN", "LIKE", "ORDER", "BY", "LIMIT", "OFFSET", "GROUP", "HAVING")
+)
 
 
 def _tokens(text: str) -> list[tuple[str, str, int]]:

@@ -1,4 +1,4 @@
-"""What a field takes: values as JSON or a CSV cell bring them, turned into what is stored, or refused with Salesforce's code.
+"""What a field takes: values of JSON or CSV turned into what is stored, or refused with Salesforce's code.
 
 Stored is what REST shows: date-times as `2026-11-20T08:15:30.000+0000`, numbers as float (int for `int`), null for "".
 """
@@ -132,4 +132,8 @@ def _wrong_json(column: Column, value: Any) -> Fault:
     kind = kind if column.type in ("int", "double", "currency", "percent", "boolean", "date", "datetime") else "string"
     shown = {str: f"VALUE_STRING value {value}", bool: f"VALUE_{str(value).upper()} value {str(value).lower()}"}
     what = shown.get(type(value), "START_OBJECT value {" if isinstance(value, dict) else f"VALUE_NUMBER value {value}")
-    return Fault(400, "JSON_PARSER_ERROR", f"Cannot deserialize instance of {kind} from {what} or request may be missing a required field")
+    return Fault(
+        400,
+        "JSON_PARSER_ERROR",
+        f"Cannot deserialize instance of {kind} from {what} or request may be missing a required field",
+    )

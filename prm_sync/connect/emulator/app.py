@@ -25,7 +25,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Message, Receive, Scope, Send
 
 from prm_sync.connect.emulator.calls import BODY_KEPT, Call, Calls
@@ -80,11 +80,9 @@ class EmulatedApp:
             await (self._control if _is_local(scope) else _FORBIDDEN)(scope, receive, send)
             return
         body = await _whole_body(receive)
-        answer = _Answer(send, self.clock)
-        try:
-            await self._answer(scope, body, receive, answer)
-        finally:
-            self._note(scope, body, answer.status)
+        # Noted before the answer leaves: whoever has the answer finds the call counted.
+        answer = _Answer(send, self.clock, lambda status: self._note(scope, body, status))
+        await self._answer(scope, body, receive, answer)
 
     async def _answer(self, scope: Scope, body: bytes, receive: Receive, answer: _Answer) -> None:
         fault = self.faults.next(scope["method"], scope["path"])
@@ -99,6 +97,7 @@ class EmulatedApp:
             case "lose_answer":
                 if fault.applied is not False:
                     await self._handle(scope, body, _discard)
+                self._note(scope, body, 0)
                 await _wait_for_disconnect(receive, fault.delay_s)
                 await _hang_up(scope, receive)
             case "cut":
@@ -141,20 +140,21 @@ class EmulatedApp:
         return JSONResponse(body, fault.status, headers)
 
     def _note(self, scope: Scope, body: bytes, status: int) -> None:
-        route = str(getattr(scope.get("route"), "path", scope["path"]))
+        found = next((r for r in self._vendor.routes if r.matches(scope)[0] is Match.FULL), None)
+        route = str(getattr(scope.get("route") or found, "path", scope["path"]))
         query = scope["query_string"].decode("latin-1")
         self.calls.note(Call(scope["method"], scope["path"], route, query, body[:BODY_KEPT], status))
 
 
 class _Answer:
-    """Passes an answer on, notes its status and sets the vendor's `Date`."""
+    """Passes an answer on, tells its status first, and sets the vendor's `Date`."""
 
-    def __init__(self, send: Send, clock: Clock) -> None:
-        self._send, self._clock, self.status = send, clock, 0
+    def __init__(self, send: Send, clock: Clock, tell: Callable[[int], None]) -> None:
+        self._send, self._clock, self._tell = send, clock, tell
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.status = message["status"]
+            self._tell(message["status"])
             headers = [(k, v) for k, v in message.get("headers", ()) if k.lower() != b"date"]
             message = {**message, "headers": [*headers, (b"date", self._clock.http_date().encode())]}
         await self._send(message)

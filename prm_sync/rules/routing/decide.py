@@ -14,7 +14,16 @@ from itertools import accumulate, compress
 from typing import TypeAlias
 
 from prm_sync.rules.routing.eligibility import FITS, Eligibility, LeadClass
-from prm_sync.rules.routing.facts import CAPACITY, ELIGIBLE, Candidate, Decision, LeadFacts, Ledger, Outcome, PartnerFacts
+from prm_sync.rules.routing.facts import (
+    CAPACITY,
+    ELIGIBLE,
+    Candidate,
+    Decision,
+    LeadFacts,
+    Ledger,
+    Outcome,
+    PartnerFacts,
+)
 from prm_sync.rules.routing.policy import RoutingPolicy
 
 _NO_CAPACITY = -1.0
@@ -125,7 +134,7 @@ class _Board:
         load = round(self._weights[2] * max(0.0, 1 - week / weekly), 4) if weekly else 0.0
         for place, fit in zip(range(i, size * len(FITS), size), FITS, strict=True):
             match = round(self._fit_weight * fit, 4)
-            score = round(match + win_rate + response + load + tier, 4)
+            score = min(round(match + win_rate + response + load + tier, 4), 1.0)
             self._rows[place] = Candidate(name, ELIGIBLE, "", score, (match, win_rate, response, load, tier))
             self._scores[place], self._turns[place] = score, turn
 
@@ -139,7 +148,7 @@ class _Board:
         return f"{self._open[i]} offers open of at most {most}" if self._open[i] >= most else ""
 
     def _standing(self, partner: PartnerFacts) -> tuple[float, float, float]:
-        """What the terms that neither the lead nor the ledger changes add to the score: win_rate, response_time, tier."""
+        """What win_rate, response_time and tier add to the score: neither the lead nor the ledger changes them."""
         score = self._policy.score
         prior = score.win_rate.prior_deals
         win_rate = (partner.won + score.win_rate.prior * prior) / (partner.won + partner.lost + prior)
@@ -166,5 +175,5 @@ class _Board:
 
 def _fraction(seed: int, name: str) -> float:
     """A number in [0, 1) that is the same for the same seed and name in every process."""
-    digest = hashlib.blake2b(f"{seed}:{name}".encode(), digest_size=7).digest()
-    return int.from_bytes(digest, "big") / (1 << 56)
+    digest = hashlib.blake2b(f"{seed}:{name}".encode(), digest_size=6).digest()
+    return int.from_bytes(digest, "big") / (1 << 48)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from prm_sync.canonical.entities import LEAD_STATUSES, PARTNER_STATUSES
 from prm_sync.rules.policyfile import Part, Policy, load, schema_of
@@ -17,6 +17,47 @@ _PLACE = re.compile(r"[A-Z]{2}(-[A-Z0-9]{1,3})?")
 """A country (ISO 3166-1 alpha-2) or a region (ISO 3166-2)."""
 
 
+def _of(known: tuple[str, ...], what: str) -> AfterValidator:
+    def check(name: str) -> str:
+        if name not in known:
+            raise ValueError(f'"{name}" is no {what}{did_you_mean(name, known)}')
+        return name
+
+    return AfterValidator(check)
+
+
+def _place(name: str) -> str:
+    if not _PLACE.fullmatch(name):
+        raise ValueError(f'"{name}" is no country (DE) and no region (DE-BY)')
+    return name
+
+
+def _area(name: str) -> str:
+    if _PLACE.fullmatch(name):
+        raise ValueError(f'"{name}" is a country or region already; give the area another name')
+    return name
+
+
+def _region(name: str) -> str:
+    if "-" not in name or not _PLACE.fullmatch(name):
+        raise ValueError(f'"{name}" is no region code such as DE-BY (ISO 3166-2)')
+    return name
+
+
+def _share(value: float) -> float:
+    if not 0 <= value <= 1:
+        raise ValueError("must be from 0 to 1")
+    return value
+
+
+LeadStatus = Annotated[str, _of(LEAD_STATUSES, "status of a lead")]
+PartnerStatus = Annotated[str, _of(PARTNER_STATUSES, "status of a partner")]
+Place = Annotated[str, AfterValidator(_place)]
+AreaName = Annotated[str, AfterValidator(_area)]
+RegionCode = Annotated[str, AfterValidator(_region)]
+Share = Annotated[float, AfterValidator(_share)]
+
+
 class Rules(Part):
     """The hard rules: a partner that fails one does not get the lead, whatever its score."""
 
@@ -24,7 +65,9 @@ class Rules(Part):
     product: bool = Field(default=True, description="The partner sells the product (no list: all products)")
     industry: bool = Field(default=True, description="The partner serves the industry (no list: all industries)")
     language: bool = Field(default=True, description="The partner speaks the lead's language (no list: may)")
-    certification: bool = Field(default=True, description="The partner holds the certificate the lead needs, valid today")
+    certification: bool = Field(
+        default=True, description="The partner holds the certificate the lead needs, valid today"
+    )
     capacity: bool = Field(default=True, description="Capacity left this week, and not too many open offers")
     prior_decline: bool = Field(default=True, description="The partner has not declined this lead before")
     prior_expiry: bool = Field(default=True, description="The partner has not let an offer of this lead run out before")
@@ -38,7 +81,9 @@ class Rules(Part):
 class Capacity(Part):
     """How many offers a partner can take."""
 
-    weekly: int = Field(default=20, ge=0, description="Offers a week (from Monday 00:00 UTC), unless the partner has a number")
+    weekly: int = Field(
+        default=20, ge=0, description="Offers a week (from Monday 00:00 UTC), unless the partner has a number"
+    )
     max_open: int = Field(default=10, ge=1, description="Offers that may wait for the partner's answer at one time")
 
 
@@ -80,16 +125,8 @@ class ResponseTime(Term):
 class TierTerm(Term):
     """A value for each level of the programme."""
 
-    tiers: dict[str, float] = Field(default_factory=dict, description="Level -> 0 to 1, in any case")
+    tiers: dict[str, Share] = Field(default_factory=dict, description="Level -> 0 to 1, in any case")
     other: float = Field(default=0.0, ge=0, le=1, description="For every other level, and for none")
-
-    @field_validator("tiers")
-    @classmethod
-    def _are_shares(cls, tiers: dict[str, float]) -> dict[str, float]:
-        for name, value in tiers.items():
-            if not 0 <= value <= 1:
-                raise ValueError(f'the value of "{name}" must be from 0 to 1')
-        return tiers
 
 
 class Score(Part):
@@ -127,57 +164,21 @@ class RoutingPolicy(Policy):
         "weighted: by lot, the score being the chance",
     )
     seed: int = Field(default=1, description="Another seed breaks ties and draws lots differently")
-    eligible_statuses: tuple[str, ...] = Field(
+    eligible_statuses: tuple[LeadStatus, ...] = Field(
         default=("new", "qualified", "recycled"), description="Leads that may be routed"
     )
-    partner_statuses: tuple[str, ...] = Field(default=("active",), description="Partners that may get leads")
+    partner_statuses: tuple[PartnerStatus, ...] = Field(default=("active",), description="Partners that may get leads")
     rules: Rules = Field(default_factory=Rules)
-    areas: dict[str, tuple[str, ...]] = Field(
+    areas: dict[AreaName, tuple[Place, ...]] = Field(
         default_factory=dict, description="Names that partners' territories may use: area -> countries and regions"
     )
-    region_names: dict[str, tuple[str, ...]] = Field(
+    region_names: dict[RegionCode, tuple[str, ...]] = Field(
         default_factory=dict, description="How leads write a region: ISO 3166-2 code -> names"
     )
     capacity: Capacity = Field(default_factory=Capacity)
     exclusions: tuple[Exclusion, ...] = ()
     score: Score = Field(default_factory=Score)
     offer: OfferTerms = Field(default_factory=OfferTerms)
-
-    @field_validator("eligible_statuses")
-    @classmethod
-    def _are_lead_statuses(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        return _known(names, LEAD_STATUSES, "status of a lead")
-
-    @field_validator("partner_statuses")
-    @classmethod
-    def _are_partner_statuses(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        return _known(names, PARTNER_STATUSES, "status of a partner")
-
-    @field_validator("areas")
-    @classmethod
-    def _areas_hold_places(cls, areas: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-        for name, places in areas.items():
-            if _PLACE.fullmatch(name):
-                raise ValueError(f'"{name}" is a country or region already; give the area another name')
-            for place in places:
-                if not _PLACE.fullmatch(place):
-                    raise ValueError(f'"{place}" in area "{name}" is no country (DE) and no region (DE-BY)')
-        return areas
-
-    @field_validator("region_names")
-    @classmethod
-    def _regions_are_codes(cls, regions: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-        for code in regions:
-            if "-" not in code or not _PLACE.fullmatch(code):
-                raise ValueError(f'"{code}" is no region code such as DE-BY (ISO 3166-2)')
-        return regions
-
-
-def _known(names: tuple[str, ...], known: tuple[str, ...], what: str) -> tuple[str, ...]:
-    for name in names:
-        if name not in known:
-            raise ValueError(f'"{name}" is no {what}{did_you_mean(name, known)}')
-    return names
 
 
 def load_routing(source: Path | YamlFile) -> RoutingPolicy:

@@ -13,10 +13,10 @@ config = context.config
 connection: sa.Connection = config.attributes["connection"]
 
 
-def _ours(_name: Any, type_: str, parent_names: dict[str, str | None]) -> bool:
+def _ours(name: str | None, type_: str, _parents: Any) -> bool:
     if type_ == "schema":
-        return _name in SCHEMAS
-    return not (type_ == "table" and _name == "alembic_version")
+        return name in SCHEMAS
+    return not (type_ == "table" and name == "alembic_version")
 
 
 connection.execute(sa.text("CREATE SCHEMA IF NOT EXISTS ops"))

@@ -24,7 +24,9 @@ Deed = Callable[[dict[str, Any]], dict[str, Any]]
 
 def create(desk: Desk, ask: Ask) -> Reply:
     def one(row: dict[str, Any]) -> dict[str, Any]:
-        made = desk.org.insert(_type_of(row), without_attributes(row), assign=assigns(ask), allow=allows_duplicates(ask))
+        made = desk.org.insert(
+            _type_of(row), without_attributes(row), assign=assigns(ask), allow=allows_duplicates(ask)
+        )
         return {"id": made, "success": True, "errors": []}
 
     return _rows(desk, ask, one)
@@ -36,7 +38,11 @@ def update(desk: Desk, ask: Ask) -> Reply:
         if not row_id:
             raise RowRefused("MISSING_ARGUMENT", "Id not specified in an update call", ["Id"])
         values = {n: v for n, v in without_attributes(row).items() if n.lower() != "id"}
-        return {"id": desk.org.update(_type_of(row), row_id, values, assign=assigns(ask)), "success": True, "errors": []}
+        return {
+            "id": desk.org.update(_type_of(row), row_id, values, assign=assigns(ask)),
+            "success": True,
+            "errors": [],
+        }
 
     return _rows(desk, ask, one)
 
@@ -169,12 +175,17 @@ def composite(desk: Desk, ask: Ask, dispatch: Dispatch) -> Reply:
 
     desk.org.together(run)
     if given.get("allOrNone") and any(a["httpStatusCode"] >= 300 for a in answers):
-        halted = [{"errorCode": "PROCESSING_HALTED", "message": "The transaction was rolled back since another operation in the same transaction failed."}]
+        halted = [
+            {
+                "errorCode": "PROCESSING_HALTED",
+                "message": "The transaction was rolled back since another operation in the same transaction failed.",
+            }
+        ]
         answers = [a if a["httpStatusCode"] >= 300 else {**a, "body": halted, "httpStatusCode": 400} for a in answers]
     return Reply(200, {"compositeResponse": answers})
 
 
-def batch(desk: Desk, ask: Ask, dispatch: Dispatch) -> Reply:
+def batch(_: Desk, ask: Ask, dispatch: Dispatch) -> Reply:
     """POST composite/batch: independent calls; their urls begin at `v66.0/...`."""
     calls = ask.object().get("batchRequests") or []
     if len(calls) > CALLS_MAX:
@@ -182,7 +193,8 @@ def batch(desk: Desk, ask: Ask, dispatch: Dispatch) -> Reply:
     replies = []
     for call in calls:
         url = "/services/data/" + str(call.get("url", "")).removeprefix("/services/data/").lstrip("/")
-        replies.append(_subcall(ask, {"method": call.get("method", "GET"), "url": url, "body": call.get("richInput")}, {}, dispatch))
+        inner = {"method": call.get("method", "GET"), "url": url, "body": call.get("richInput")}
+        replies.append(_subcall(ask, inner, {}, dispatch))
     results = [{"statusCode": r.status, "result": r.body} for r in replies]
     return Reply(200, {"hasErrors": any(r.status >= 400 for r in replies), "results": results})
 

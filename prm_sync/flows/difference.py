@@ -1,0 +1,142 @@
+"""The difference between what a remote stream should be and what was last seen of it: a plan."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from prm_sync.app import App, StreamMapping
+from prm_sync.connect.protocol import Stream
+from prm_sync.rules import reconcile, sharing
+from prm_sync.warehouse import outbox, raw, targets
+from prm_sync.warehouse.outbox import Intent
+from prm_sync.warehouse.targets import Target
+
+
+@dataclass(slots=True)
+class Plan:
+    """What is to be done to one stream; `id` says exactly what, so the same plan has the same id."""
+
+    connection: str
+    stream: str
+    entity: str
+    intents: list[Intent] = field(default_factory=list)
+    compared: int = 0
+
+    @property
+    def counts(self) -> reconcile.PlanCounts:
+        delete = sum(i.op == "delete" for i in self.intents)
+        create = sum(i.creates for i in self.intents)
+        return reconcile.PlanCounts(create=create, update=len(self.intents) - create - delete, delete=delete)
+
+    @property
+    def id(self) -> str:
+        text = "|".join(sorted(i.token for i in self.intents))
+        return "plan_" + hashlib.sha256(f"{self.connection}|{self.stream}|{text}".encode()).hexdigest()[:12]
+
+
+def scope_of(kind: str, entity: str) -> targets.Scope:
+    """A PRM gets the leads that are offered; everything else is an update of a record that is there."""
+    return "offered" if (kind, entity) == ("prm", "lead") else "known"
+
+
+def planned(app: App, mapping: StreamMapping, stream: Stream, *, after: int, kinds: Mapping[str, str]) -> Plan:
+    """Compare every target of which something changed after that change number."""
+    back = mapping.back
+    assert back is not None
+    kind = app.connector(mapping.connection).kind
+    comparing = _Comparing(app, mapping, stream, kinds, to_partners=kind == "prm")
+    plan = Plan(mapping.connection, stream.name, mapping.entity)
+    for batch in targets.changed(
+        app.db, mapping.entity, scope_of(kind, mapping.entity), mapping.connection, stream.name, back.uses, after
+    ):
+        plan.compared += len(batch)
+        plan.intents += comparing.intents(batch)
+    return plan
+
+
+@dataclass(slots=True)
+class _Comparing:
+    app: App
+    mapping: StreamMapping
+    stream: Stream
+    kinds: Mapping[str, str]
+    to_partners: bool
+
+    def intents(self, batch: Sequence[Target]) -> Iterator[Intent]:
+        connection, stream = self.mapping.connection, self.stream.name
+        with self.app.db.begin() as tx:
+            done = outbox.last_done(tx, connection, stream, [t.entity_id for t in batch])
+            ids = {t.remote_id or getattr(done.get((t.entity_id, t.target)), "remote_id", None) for t in batch}
+            seen = raw.payloads(tx, connection, stream, [i for i in ids if i])
+        for target in batch:
+            intent = self._one(target, done.get((target.entity_id, target.target)), seen)
+            if intent is not None:
+                yield intent
+
+    def _one(self, target: Target, last: Any, seen: Mapping[str, Any]) -> Intent | None:
+        remote_id = target.remote_id or (last.remote_id if last is not None else None)
+        record = seen.get(remote_id) if remote_id else None
+        gone = record is not None and record.deleted_at is not None
+        if target.op == "delete":
+            if remote_id is None or gone or (last is not None and last.op == "delete"):
+                return None
+            return self._intent(target, "delete", {}, {}, {}, remote_id, last, ())
+        if gone:
+            return None  # somebody deleted it over there: it is not made again
+        values, left_out = self._shareable(target.values)
+        back = self.mapping.back
+        assert back is not None
+        desired = back.run(values)
+        observed = _observed(record, last)
+        flat = {name: reconcile.value_at(desired, name) for name in back.fields if _has(desired, name)}
+        differing = reconcile.difference(flat, observed, list(flat), self.kinds)
+        if not differing:
+            return None
+        before = {name: reconcile.value_at(observed, name) for name in differing} if observed is not None else {}
+        tops = dict.fromkeys(name.split(".")[0] for name in differing)
+        shared = tuple(n for n in values if n not in left_out and values[n] is not None) if self.to_partners else ()
+        return self._intent(target, "upsert", {t: desired[t] for t in tops}, before, differing, remote_id, last, shared)
+
+    def _shareable(self, values: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """Default deny: to partners go only the fields that the sharing policy names."""
+        if not self.to_partners:
+            return values, ()
+        stream = f"{self.mapping.connection}/{self.stream.name}"
+        out = sharing.shared(self.app.policies.sharing, self.mapping.entity, stream, values)
+        return out.values, out.withheld
+
+    def _intent(
+        self, target: Target, op: str, values: dict[str, Any], before: dict[str, Any], after: dict[str, Any],
+        remote_id: str | None, last: Any, shared: tuple[str, ...],
+    ) -> Intent:  # fmt: skip
+        match = next(((f, str(values[f])) for f in self.stream.match_on if values.get(f) is not None), None)
+        token = reconcile.token(
+            connection=self.mapping.connection, stream=self.stream.name, entity_id=f"{target.entity_id}/{target.target}", op=op,
+            values=values, basis=str(last.id) if last is not None else "",
+        )  # fmt: skip
+        return Intent(
+            entity=self.mapping.entity, entity_id=target.entity_id, target=target.target, op=op, values=values, before=before,
+            after=after, remote_id=remote_id, match=None if remote_id else match, token=token, shared=shared,
+            partner_key=target.partner_key, creates=op == "upsert" and remote_id is None,
+        )  # fmt: skip
+
+
+def _observed(record: Any, last: Any) -> dict[str, Any] | None:
+    """The last pulled payload, with what was written since on top; None: there is no such record yet."""
+    if record is None:
+        return dict(last.values) if last is not None and last.op == "upsert" else None
+    if last is not None and last.op == "upsert" and last.settled_at is not None and last.settled_at > record.seen_at:
+        return {**record.payload, **last.values}
+    return dict(record.payload)
+
+
+def _has(record: Mapping[str, Any], name: str) -> bool:
+    inner: Any = record
+    for part in name.split("."):
+        if not isinstance(inner, Mapping) or part not in inner:
+            return False
+        inner = inner[part]
+    return True

@@ -1,0 +1,246 @@
+"""route: core.lead -> ledger. Partners' answers, the SLA sweep, then an offer for every lead that may be routed."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from prm_sync.app import App
+from prm_sync.flows.report import FlowReport
+from prm_sync.rules.routing import (
+    Decision,
+    LeadFacts,
+    Ledger,
+    Offer,
+    PartnerFacts,
+    Refusal,
+    Transition,
+    apply_answer,
+    due,
+    route as decide,
+    unrouted,
+    week_start,
+    withdraw,
+)
+from prm_sync.warehouse import offers, progress, source
+from prm_sync.warehouse.runs import running
+
+log = logging.getLogger(__name__)
+
+BATCH_LEADS = 5_000
+LOOK_BACK = timedelta(days=365)  #: deals and answers that a partner's figures are made of
+
+
+def route(app: App, *, dagster_run_id: str | None = None) -> FlowReport:
+    """Settle what partners said, let overdue offers run out, offer leads. Deterministic for a given warehouse and time."""
+    now = app.clock()
+    with running(app.db, "route", "", now, dagster_run_id=dagster_run_id) as run:
+        began = time.perf_counter()
+        report = FlowReport("route", "")
+        run.report = report
+        _answers(app, run.id, report)
+        _sweep(app, now, run.id, report)
+        _offer(app, now, run.id, report)
+        report.work_s = time.perf_counter() - began
+    log.info("routed", extra=dict(report.numbers))
+    return report
+
+
+# --- what partners said ------------------------------------------------------------------------------------------
+
+
+def _answers(app: App, run_id: str, report: FlowReport) -> None:
+    upto = source.mark(app.db, "lead")
+    with app.db.begin() as tx:
+        touched = source.change_number(tx, offers.LOCK)
+        rows = offers.answers(tx, progress.upto(tx, "answers", ""), upto)
+        known = offers.event_known(tx, [r.id for r in rows])
+        settled = _Settled()
+        for row in rows:
+            settled.take(row, known)
+        offers.move(tx, settled.moves, touched)
+        offers.set_stage(tx, settled.stages, touched)
+        offers.write_events(tx, settled.events, run_id)
+        progress.keep(tx, "answers", upto, "")
+    report.add(answered=len(settled.moves), stages=len(settled.stages), late=settled.late)
+
+
+class _Settled:
+    """Answers of one pass, turned into moves, stages and events."""
+
+    def __init__(self) -> None:
+        self.moves: list[dict[str, Any]] = []
+        self.stages: list[dict[str, Any]] = []
+        self.events: list[tuple[str, datetime, str, bool, str | None]] = []
+        self.late = 0
+
+    def take(self, row: sa.Row[Any], known: set[tuple[str, str, datetime]]) -> None:
+        offer = _offer_of(row)
+        if row.answer is not None and row.said_at is not None and (row.id, row.answer, row.said_at) not in known:
+            said = apply_answer(offer, row.answer, row.said_at, row.said_reason)
+            if isinstance(said, Transition):
+                self.moves.append(
+                    {"id": row.id, "state": said.after, "answered_at": said.at, "decline_reason": said.reason}
+                )
+                self.events.append((row.id, said.at, row.answer, True, said.reason))
+            elif said.code != "repeated":
+                self.late += 1
+                self.events.append((row.id, row.said_at, row.answer, False, said.message))
+        if row.said_stage is not None and row.said_stage != row.partner_stage and not row.superseded:
+            at = row.remote_time or row.said_at
+            if at is None:
+                return
+            amount = row.said_won if row.said_stage == "won" else None
+            self.stages.append(
+                {"id": row.id, "stage": row.said_stage, "at": at, "amount": amount,
+                 "currency": row.said_currency if amount is not None else None}
+            )  # fmt: skip
+            self.events.append((row.id, at, "stage", True, row.said_stage))
+
+
+def _offer_of(row: sa.Row[Any]) -> Offer:
+    return Offer(
+        id=row.id, lead_id=row.lead_id, partner_id=row.partner_id, offered_at=row.offered_at, expires_at=row.expires_at,
+        state=row.state, changed_at=row.answered_at, reason=row.decline_reason, rank=row.rank,
+        superseded=bool(getattr(row, "superseded", False)),
+    )  # fmt: skip
+
+
+def _sweep(app: App, now: datetime, run_id: str, report: FlowReport) -> None:
+    """Offers that ran out, and offers of leads that are no longer to be had."""
+    with app.db.begin() as tx:
+        rows = offers.open_offers(tx)
+        by_id = {r.id: r for r in rows}
+        moved: list[Transition] = []
+        for row in rows:
+            reason = _withdrawal(row)
+            if reason is not None:
+                taken_back = withdraw(_offer_of(row), now, reason)
+                if not isinstance(taken_back, Refusal):
+                    moved.append(taken_back)
+        gone = {t.offer_id for t in moved}
+        moved += due((_offer_of(r) for i, r in by_id.items() if i not in gone), now)
+        if moved:
+            touched = source.change_number(tx, offers.LOCK)
+            offers.move(
+                tx, [{"id": t.offer_id, "state": t.after, "answered_at": None, "decline_reason": t.reason} for t in moved], touched
+            )
+            offers.write_events(tx, ((t.offer_id, t.at, t.after, True, t.reason) for t in moved), run_id)
+    report.add(expired=sum(t.after == "expired" for t in moved), withdrawn=sum(t.after == "withdrawn" for t in moved))
+
+
+def _withdrawal(row: sa.Row[Any]) -> str | None:
+    if row.status is None or row.gone:
+        return "the lead is gone from the CRM"
+    if row.status in ("converted", "disqualified"):
+        return f"the lead is {row.status} in the CRM"
+    return None
+
+
+# --- offers ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Board:
+    """What all decisions of a pass are made by."""
+
+    partners: list[PartnerFacts]
+    ledger: Ledger
+    key: str  #: what they depend on besides the lead: unchanged, only changed leads are decided again
+
+
+def _offer(app: App, now: datetime, run_id: str, report: FlowReport) -> None:
+    upto = source.mark(app.db, "lead")
+    after_id, policy = "", app.policies.routing
+    while True:
+        with app.db.begin() as tx:
+            touched = source.change_number(tx, offers.LOCK)
+            board = _board(tx, app, now)
+            since = progress.upto(tx, "route", board.key)
+            rows = offers.undecided_leads(tx, policy.eligible_statuses, since, after_id, BATCH_LEADS)
+            decisions = decide([_lead(r) for r in rows], board.partners, board.ledger, policy, now)
+            made = _write(tx, decisions, touched, run_id)
+            if len(rows) < BATCH_LEADS:
+                progress.keep(tx, "route", upto, _board(tx, app, now).key)
+        report.add(looked_at=len(rows), offered=made, **{f"unrouted:{k}": n for k, n in unrouted(decisions).items()})
+        if len(rows) < BATCH_LEADS:
+            return
+        after_id = rows[-1].id
+
+
+def _board(tx: sa.Connection, app: App, now: datetime) -> _Board:
+    certificates = offers.certificates(tx)
+    partners = [_partner(r, certificates.get(r.id, {})) for r in offers.partners(tx, now - LOOK_BACK)]
+    week, waiting = offers.standing(tx, week_start(now))
+    numbers = tx.exec_driver_sql(
+        "SELECT (SELECT max(touched) FROM core.partner), (SELECT max(touched) FROM ledger.lead_offer), "
+        "(SELECT max(touched) FROM core.certification), (SELECT max(touched) FROM core.account)"
+    ).one()
+    key = f"{app.policies.routing.version}|{week_start(now):%Y-%m-%d}|{'|'.join(map(str, numbers))}"
+    return _Board(partners, Ledger(week, waiting), key)
+
+
+def _lead(row: sa.Row[Any]) -> LeadFacts:
+    return LeadFacts(
+        id=row.id, status=row.status, country=row.country, region=row.region, product=row.product, industry=row.industry,
+        language=row.language, certification=row.required_certification, domain=row.domain,
+        account_number=row.account_number, account_partner_id=row.account_partner_id,
+        declined_by=frozenset(row.declined_by), expired_by=frozenset(row.expired_by), offers=row.offers,
+        is_test=bool(row.is_test),
+    )  # fmt: skip
+
+
+def _partner(row: sa.Row[Any], certificates: Mapping[str, date | None]) -> PartnerFacts:
+    return PartnerFacts(
+        id=row.id, name=row.name, key=row.partner_key, status=row.status, tier=row.tier,
+        territories=tuple(row.territories or ()), products=tuple(row.products or ()), industries=tuple(row.industries or ()),
+        languages=tuple(row.languages or ()), certifications={**dict.fromkeys(row.certifications or ()), **certificates},
+        weekly_capacity=row.weekly_capacity, won=row.won, lost=row.lost, response_h=row.response_h, is_test=bool(row.is_test),
+    )  # fmt: skip
+
+
+def _write(tx: sa.Connection, decisions: list[Decision], touched: int, run_id: str) -> int:
+    """Keep the decisions that are news, and an offer for each that chose somebody."""
+    before = offers.last_decisions(tx, [d.lead_id for d in decisions])
+    rows, made = [], []
+    for d in decisions:
+        last = before.get(d.lead_id)
+        if d.partner_id is None and last is not None and last.partner_id is None:
+            same = (last.outcome, last.rule_version) == (d.outcome, d.rule_version)
+            if same and [c[:2] for c in last.candidates] == [[c.partner_id, c.code] for c in d.candidates]:
+                continue
+        rank = last.rank + 1 if last is not None else 1
+        id_ = offers.stable_id("decision", d.lead_id, rank)
+        rows.append(
+            {"id": id_, "lead_id": d.lead_id, "partner_id": d.partner_id, "score": d.score, "rank": rank,
+             "decided_at": d.decided_at, "rule_version": d.rule_version, "outcome": d.outcome, "note": d.note,
+             "candidates": d.candidates, "run_id": run_id}
+        )  # fmt: skip
+        if d.partner_id is not None:
+            made.append((d, id_))
+    offers.write_decisions(tx, rows)
+    ranks = _offer_ranks(tx, [d.lead_id for d, _ in made])
+    offers.write_offers(
+        tx,
+        [
+            {"id": offers.stable_id("offer", d.lead_id, ranks.get(d.lead_id, 0) + 1), "lead_id": d.lead_id,
+             "partner_id": d.partner_id, "decision_id": id_, "rank": ranks.get(d.lead_id, 0) + 1, "state": "pending",
+             "offered_at": d.decided_at, "expires_at": d.expires_at}
+            for d, id_ in made
+        ],
+        touched, run_id,
+    )  # fmt: skip
+    return len(made)
+
+
+def _offer_ranks(tx: sa.Connection, lead_ids: list[str]) -> dict[str, int]:
+    rows = tx.execute(
+        sa.text("SELECT lead_id, max(rank) FROM ledger.lead_offer WHERE lead_id = ANY(:ids) GROUP BY 1"), {"ids": lead_ids}
+    )
+    return {r[0]: r[1] for r in rows}

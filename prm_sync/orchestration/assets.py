@@ -1,0 +1,305 @@
+"""The assets: each starts one flow and says what it did. The warehouse is the hand-over; no value passes through Dagster."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+
+from prm_sync.canonical.model import Entity
+from prm_sync.flows.measure import measure
+from prm_sync.flows.pull import pull
+from prm_sync.flows.push import push
+from prm_sync.flows.refine import refine
+from prm_sync.flows.route import route
+from prm_sync.orchestration import checks, figures, lineage
+from prm_sync.orchestration.catalogue import MEASURING_READS, ROUTING_READS, Catalogue, StreamEntry, digest, plain
+from prm_sync.orchestration.edge import OpenOnce, command, headlines, numbers, settled, sql
+from prm_sync.orchestration.keys import LEDGER, PERFORMANCE, PROJECT, core_key, push_key, raw_key, remote_key
+from prm_sync.orchestration.project_asset import project_asset
+
+OPS, REVOPS = "team:ops", "team:revops"
+PROGRESS_S = 20.0  #: a long pull says how far it is this often
+Freshness = dg.FreshnessPolicy | None
+
+
+def all_assets(
+    catalogue: Catalogue, fresh: Freshness, fresh_daily: Freshness
+) -> list[dg.AssetsDefinition | dg.AssetSpec]:
+    """Every asset of a catalogue, sources first. `fresh`: how old synced data may get; `fresh_daily`: the marts."""
+    out: list[dg.AssetsDefinition | dg.AssetSpec] = [project_asset(catalogue)]
+    out += [_remote(entry) for entry in catalogue.streams]
+    out += [_raw(entry, fresh) for entry in catalogue.streams]
+    out += [_core(catalogue, entity, fresh) for entity in catalogue.entities.values()]
+    if catalogue.routes:
+        out.append(_ledger(catalogue, fresh))
+    if catalogue.measures:
+        out.append(_performance(catalogue, fresh_daily))
+    out += [_push(catalogue, entry) for entry in catalogue.pushed]
+    return out
+
+
+def _tags(layer: str, entry: StreamEntry | None = None) -> dict[str, str]:
+    tags = {"prm_sync/layer": layer}
+    if entry is not None:
+        tags |= {"prm_sync/connection": entry.connection, "prm_sync/stream": plain(entry.stream)[:63]}
+    return tags
+
+
+def pool(connection: str) -> str:
+    """One pull or push of a connection at a time, in whatever run: two would only fence one another off."""
+    return f"api_{connection}"
+
+
+def _remote(entry: StreamEntry) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        remote_key(entry),
+        description=f"{entry.stream} in {entry.connection}, as the remote system has it",
+        group_name=entry.connection,
+        kinds={entry.connector},
+        owners=[OPS],
+        tags=_tags("remote", entry),
+    )
+
+
+def _raw(entry: StreamEntry, fresh: Freshness) -> dg.AssetsDefinition:
+    key, connection, stream = raw_key(entry), entry.connection, entry.stream
+    where = f"connection = '{connection}' AND stream = '{stream}'"
+    spec = dg.AssetSpec(
+        key,
+        deps=[remote_key(entry)],
+        description=f"{stream} of {connection}, exactly as received",
+        group_name=connection,
+        kinds={entry.connector, "postgres"},
+        owners=[OPS],
+        tags=_tags("raw", entry),
+        code_version=digest("|".join(m.compiled.hash for m in entry.feeds)),
+        freshness_policy=fresh,
+        metadata={
+            "dagster/table_name": "raw.record",
+            "dagster/column_schema": lineage.raw_schema(entry),
+            "source to target": lineage.markdown(lineage.edges_in(entry)),
+            "query": sql(f"SELECT remote_id, payload FROM raw.record WHERE {where};"),
+            "replay": command(f"prm-sync pull {connection} {stream}"),
+            "mapping": ", ".join(f"{m.spec.file.parent.name}/{m.spec.file.name}" for m in entry.feeds) or "none",
+        },
+    )
+
+    @dg.multi_asset(
+        name=key.path[-1], specs=[spec], check_specs=checks.raw_specs(key), pool=pool(connection),
+        required_resource_keys={"app"},
+    )  # fmt: skip
+    def pulled(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
+        subject = f"{connection}.{stream}"
+        with headlines(subject):
+            app = _app(context)
+            progress = _progress(context, subject)
+            report = settled(subject, pull(app, connection, stream, on_page=progress, dagster_run_id=context.run.run_id))
+            held, rows = figures.held(app, connection, stream), figures.raw_rows(app, connection, stream)
+        yield dg.MaterializeResult(
+            asset_key=key,
+            metadata={**numbers(report), "dagster/row_count": rows, "quarantine_open": held.records},
+            check_results=checks.raw_results(key, entry, report, held, rows),
+        )
+
+    return pulled
+
+
+def _progress(context: dg.AssetExecutionContext, subject: str) -> Callable[[int, int | None], None]:
+    last = time.monotonic()
+
+    def said(read: int, total: int | None) -> None:
+        nonlocal last
+        if time.monotonic() - last >= PROGRESS_S:
+            last = time.monotonic()
+            context.log.info(f"{subject}: {read} records read" + (f" of {total}" if total else ""))
+
+    return said
+
+
+def _core(catalogue: Catalogue, entity: Entity, fresh: Freshness) -> dg.AssetsDefinition:
+    key, name = core_key(entity.name), entity.name
+    streams = list(dict.fromkeys((e.connection, e.stream, bool(m.spec.when)) for e, m in catalogue.feeding(name)))
+    edges = [e for entry in catalogue.sources_of(name) for e in lineage.edges_in(entry) if e.entity == name]
+    columns = lineage.golden_lineage(catalogue, entity)
+    schema = lineage.golden_schema(catalogue, entity)
+    spec = dg.AssetSpec(
+        key,
+        deps=[raw_key(entry) for entry in catalogue.sources_of(name)],
+        description=f"Golden records. {entity.doc}",
+        group_name="core",
+        kinds={"postgres"},
+        owners=[REVOPS],
+        tags=_tags("core"),
+        code_version=catalogue.version_of(name),
+        freshness_policy=fresh,
+        metadata={
+            "dagster/table_name": f"core.{name}",
+            "dagster/column_schema": schema,
+            "source to target": lineage.markdown(edges),
+            "query": sql(f'SELECT * FROM core."{name}" WHERE merged_into IS NULL AND deleted_at IS NULL;'),
+            "history": sql(f"SELECT * FROM core.{name}_history WHERE id = '...' ORDER BY valid_from;"),
+            "replay": command(f"prm-sync refine {name}"),
+        },
+    )
+
+    @dg.multi_asset(
+        name=key.path[-1],
+        specs=[spec],
+        check_specs=checks.core_specs(key),
+        pool="refine",
+        required_resource_keys={"app"},
+    )
+    def refined(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
+        with headlines(f"refine {name}"):
+            app = _app(context)
+            report = settled(f"refine {name}", refine(app, [name], dagster_run_id=context.run.run_id))
+            rows, found = figures.golden_rows(app, name), figures.reconcile(app, name, streams)
+        yield dg.MaterializeResult(
+            asset_key=key,
+            metadata={
+                **numbers(report), "dagster/row_count": rows, "dagster/column_schema": schema, "dagster/column_lineage": columns,
+            },
+            check_results=checks.core_results(key, found),
+        )  # fmt: skip
+
+    return refined
+
+
+def _ledger(catalogue: Catalogue, fresh: Freshness) -> dg.AssetsDefinition:
+    spec = dg.AssetSpec(
+        LEDGER,
+        deps=[core_key(name) for name in ROUTING_READS if name in catalogue.entities],
+        description="Which lead was offered to which partner, and why the others were not",
+        group_name="ledger",
+        kinds={"postgres"},
+        owners=[REVOPS],
+        tags=_tags("ledger"),
+        freshness_policy=fresh,
+        metadata={
+            "dagster/table_name": "ledger.lead_offer",
+            "query": sql("SELECT * FROM mart.offers ORDER BY offered_at DESC;"),
+            "explain": command("prm-sync explain lead <id>"),
+            "replay": command("prm-sync route"),
+        },
+    )
+
+    @dg.multi_asset(
+        name=LEDGER.path[-1], specs=[spec], check_specs=checks.ledger_specs(LEDGER), pool="ledger",
+        required_resource_keys={"app"},
+    )  # fmt: skip
+    def routed(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
+        with headlines("route"):
+            app = _app(context)
+            report = settled("route", route(app, dagster_run_id=context.run.run_id))
+            offers, over = figures.offers_by_state(app), checks.over_capacity(app)
+        yield dg.MaterializeResult(
+            asset_key=LEDGER,
+            metadata={
+                **numbers(report), "dagster/row_count": sum(offers.values()), **{f"offers_{s}": n for s, n in offers.items()},
+            },
+            check_results=checks.ledger_results(LEDGER, over),
+        )  # fmt: skip
+
+    return routed
+
+
+def _performance(catalogue: Catalogue, fresh: Freshness) -> dg.AssetsDefinition:
+    ledger = [LEDGER] if catalogue.routes else []
+    spec = dg.AssetSpec(
+        PERFORMANCE,
+        deps=[*ledger, *(core_key(name) for name in MEASURING_READS if name in catalogue.entities)],
+        description="Performance per partner and month: offers, answers, wins, revenue, target",
+        group_name="mart",
+        kinds={"postgres"},
+        owners=[REVOPS],
+        tags=_tags("mart"),
+        freshness_policy=fresh,
+        metadata={
+            "dagster/table_name": "mart.partner_performance",
+            "query": sql("SELECT * FROM mart.partner_performance ORDER BY period DESC, sourced_revenue DESC;"),
+            "replay": command("prm-sync measure"),
+        },
+    )
+
+    @dg.multi_asset(
+        name=PERFORMANCE.path[-1], specs=[spec], check_specs=checks.mart_specs(PERFORMANCE), pool="mart",
+        required_resource_keys={"app"},
+    )  # fmt: skip
+    def measured(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
+        with headlines("measure"):
+            app = _app(context)
+            report = settled("measure", measure(app, dagster_run_id=context.run.run_id))
+            rows, other_currency = figures.performance_rows(app)
+        yield dg.MaterializeResult(
+            asset_key=PERFORMANCE,
+            metadata={**numbers(report), "dagster/row_count": rows, "won_in_other_currency": other_currency},
+            check_results=checks.mart_results(PERFORMANCE, other_currency, app.currency),
+        )
+
+    return measured
+
+
+def facts_of(catalogue: Catalogue) -> dict[str, dg.AssetKey]:
+    """The assets that hold what we know about an entity besides its fields."""
+    facts: dict[str, dg.AssetKey] = {}
+    if catalogue.routes:
+        facts["lead"] = LEDGER
+    if catalogue.measures:
+        facts["partner"] = PERFORMANCE
+    return facts
+
+
+def push_deps(catalogue: Catalogue, entry: StreamEntry) -> list[dg.AssetKey]:
+    """Where the values come from that a push writes."""
+    facts = facts_of(catalogue)
+    found = [lineage.origin_of(m, f.name, facts) for m in entry.backs for rule in m.spec.back for f in rule.sources]
+    filled = {core_key(name) for name in catalogue.entities} | set(facts.values())
+    wanted = dict.fromkeys([*(core_key(m.entity) for m in entry.backs), *found])
+    return [raw_key(entry), *(key for key in wanted if key in filled)]  # what is there, and what should be
+
+
+def _push(catalogue: Catalogue, entry: StreamEntry) -> dg.AssetsDefinition:
+    key, connection, stream = push_key(entry), entry.connection, entry.stream
+    columns: Mapping[str, Any] = {"dagster/column_lineage": lineage.pushed_lineage(entry, facts_of(catalogue))}
+    where = f"connection = '{connection}' AND stream = '{stream}'"
+    spec = dg.AssetSpec(
+        key,
+        deps=push_deps(catalogue, entry),
+        description=f"What is written to {stream} of {connection}: the difference between what should be and what is",
+        group_name=connection,
+        kinds={entry.connector},
+        owners=[OPS],
+        tags=_tags("push", entry),
+        code_version=digest("|".join(m.compiled.hash for m in entry.backs)),
+        metadata={
+            "dagster/table_name": "ops.outbox",
+            "source to target": lineage.markdown(lineage.edges_back(entry)),
+            "query": sql(f"SELECT * FROM ops.write_log WHERE {where} ORDER BY id DESC;"),
+            "plan": command(f"prm-sync plan {connection} {stream}"),
+            "replay": command(f"prm-sync push {connection} {stream}"),
+        },
+    )
+
+    @dg.multi_asset(
+        name=key.path[-1], specs=[spec], check_specs=checks.push_specs(key), pool=pool(connection),
+        required_resource_keys={"app"},
+    )  # fmt: skip
+    def pushed(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
+        subject = f"{connection}.{stream}"
+        with headlines(subject):
+            app = _app(context)
+            report = settled(subject, push(app, connection, stream, dagster_run_id=context.run.run_id))
+            box = figures.outbox(app, connection, stream)
+        yield dg.MaterializeResult(
+            asset_key=key,
+            metadata={**numbers(report), **columns, **{f"outbox_{state}": n for state, n in box.by_state.items()}},
+            check_results=checks.push_results(key, entry, report, box),
+        )
+
+    return pushed
+
+
+def _app(context: dg.AssetExecutionContext) -> Any:
+    opened: OpenOnce = context.resources.app
+    return opened.app

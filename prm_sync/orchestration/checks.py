@@ -1,0 +1,174 @@
+"""The asset checks: what is looked at after each flow, and from where on it stops what comes after.
+
+Only a quarantine that swallows a large part of a stream blocks: it means that the mapping or the remote has changed, and
+golden records should not follow. All other checks tell somebody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from prm_sync.app import App
+from prm_sync.flows.report import FlowReport, State
+from prm_sync.orchestration import figures
+from prm_sync.orchestration.catalogue import StreamEntry
+from prm_sync.orchestration.edge import check, command, sql
+from prm_sync.rules.routing.facts import week_start
+
+QUARANTINE_SHARE = 0.2  #: of a stream's records; more is blocked
+QUARANTINE_FEW = 10  #: so few records never block
+WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
+
+Results = Sequence[dg.AssetCheckResult]
+Specs = list[dg.AssetCheckSpec]
+
+
+# --- raw ---------------------------------------------------------------------------------------------------------
+
+
+def raw_specs(key: dg.AssetKey) -> Specs:
+    return [
+        dg.AssetCheckSpec("read_to_the_end", asset=key, description="The read was not stopped early by a quota or a doubt"),
+        dg.AssetCheckSpec(
+            "quarantine_share", asset=key, blocking=True,
+            description=f"At most {QUARANTINE_SHARE:.0%} of the records are in quarantine; more stops what comes after",
+        ),
+        dg.AssetCheckSpec("values_are_mapped", asset=key, description="Every value of a picklist is known to the mapping"),
+    ]  # fmt: skip
+
+
+def raw_results(key: dg.AssetKey, entry: StreamEntry, report: FlowReport, held: figures.Held, rows: int) -> Results:
+    where = f"connection = '{entry.connection}' AND stream = '{entry.stream}' AND state = 'open'"
+    share = held.records / rows if rows else 0.0
+    unmapped = "\n".join(f"| {field} | {remote} | {n} |" for field, remote, n in held.unmapped[:50])
+    return [
+        _ended(key, "read_to_the_end", report),
+        check(
+            "quarantine_share", key, held.records <= max(QUARANTINE_FEW, QUARANTINE_SHARE * rows),
+            {"share": share, "records": held.records, "fields": held.fields,
+             "look": command(f"prm-sync quarantine {entry.connection} {entry.stream}"),
+             "query": sql(f"SELECT code, field, reason, count(*) FROM ops.quarantine WHERE {where} GROUP BY 1, 2, 3;")},
+            severity=ERROR,
+            description=f"{held.records} of {rows} records ({share:.0%}) are in quarantine: look at the mapping of {entry.stream}"
+            if held.records else None,
+        ),
+        check(
+            "values_are_mapped", key, not held.unmapped,
+            {"unmapped": dg.MetadataValue.md(f"| field | remote field | records |\n|---|---|---|\n{unmapped}"),
+             "fields": len(held.unmapped),
+             "what to do": "add the values to `choices` of the mapping; the records are then mapped again by themselves"},
+        ),
+    ]  # fmt: skip
+
+
+def _ended(key: dg.AssetKey, name: str, report: FlowReport) -> dg.AssetCheckResult:
+    return check(
+        name, key, report.state is State.DONE, {"state": report.state.value}, description=report.message,
+        severity=ERROR if report.state is State.HELD else WARN,
+    )  # fmt: skip
+
+
+# --- core --------------------------------------------------------------------------------------------------------
+
+
+def core_specs(key: dg.AssetKey) -> Specs:
+    return [
+        dg.AssetCheckSpec(
+            "records_reconcile", asset=key,
+            description="Every record received is here, in quarantine, or left out by the mapping's `when`",
+        )
+    ]  # fmt: skip
+
+
+def core_results(key: dg.AssetKey, found: Sequence[figures.Reconciled]) -> Results:
+    rows = "\n".join(
+        f"| {r.connection}.{r.stream} | {r.received} | {r.mapped} | {r.quarantined} | {'by `when`' if r.selective else r.lost} |"
+        for r in found
+    )
+    lost = sum(abs(r.lost) for r in found)
+    return [
+        check(
+            "records_reconcile", key, lost == 0,
+            {"counts": dg.MetadataValue.md(f"| stream | received | mapped | quarantined | left |\n|---|---|---|---|---|\n{rows}"),
+             "lost": lost},
+            severity=ERROR,
+            description=f"{lost} records do not add up: run `prm-sync refine` again, then look at the counts" if lost else None,
+        )
+    ]  # fmt: skip
+
+
+# --- ledger and mart ---------------------------------------------------------------------------------------------
+
+
+def ledger_specs(key: dg.AssetKey) -> Specs:
+    return [
+        dg.AssetCheckSpec(
+            "within_capacity", asset=key, description="No partner was offered more leads than a week takes"
+        )
+    ]
+
+
+def over_capacity(app: App) -> list[tuple[str, int, int]]:
+    return figures.over_capacity(app, week_start(app.clock()))
+
+
+def ledger_results(key: dg.AssetKey, over: Sequence[tuple[str, int, int]]) -> Results:
+    rows = "\n".join(f"| {partner} | {offers} | {capacity} |" for partner, offers, capacity in over)
+    return [
+        check(
+            "within_capacity", key, not over,
+            {"over": dg.MetadataValue.md(f"| partner | offers this week | capacity |\n|---|---|---|\n{rows}"),
+             "partners": len(over)},
+            description=f"{len(over)} partners have more offers than capacity: was a capacity lowered?" if over else None,
+        )
+    ]  # fmt: skip
+
+
+def mart_specs(key: dg.AssetKey) -> Specs:
+    return [dg.AssetCheckSpec("in_one_currency", asset=key, description="No won deal is left out for its currency")]
+
+
+def mart_results(key: dg.AssetKey, other_currency: int, currency: str) -> Results:
+    words = (
+        f"{other_currency} won deals are not in {currency} and therefore not in the revenue" if other_currency else None
+    )
+    return [check("in_one_currency", key, not other_currency, {"deals": other_currency}, description=words)]
+
+
+# --- push --------------------------------------------------------------------------------------------------------
+
+
+def push_specs(key: dg.AssetKey) -> Specs:
+    return [
+        dg.AssetCheckSpec("nothing_is_held", asset=key, description="No plan waits for approval"),
+        dg.AssetCheckSpec(
+            "sent_to_the_end", asset=key, description="Everything meant to be sent was sent and answered"
+        ),
+        dg.AssetCheckSpec("nothing_is_refused", asset=key, description="The remote took every change"),
+    ]
+
+
+def push_results(key: dg.AssetKey, entry: StreamEntry, report: FlowReport, box: figures.Outbox) -> Results:
+    plans = "\n".join(f"- {why}: `prm-sync approve {plan}`" for plan, why in box.held_plans)
+    refused = "\n".join(f"| {code} | {field} | {n} |" for code, field, n in box.refused)
+    held = report.state is State.HELD
+    return [
+        check(
+            "nothing_is_held", key, not held,
+            {"plans": dg.MetadataValue.md(plans or "none"),
+             "look": command(f"prm-sync plan {entry.connection} {entry.stream}")},
+            severity=ERROR, description=report.message if held else None,
+        ),
+        check(
+            "sent_to_the_end", key, report.state is not State.PARTIAL, {"left": sum(box.by_state.values())},
+            description=report.message if report.state is State.PARTIAL else None,
+        ),
+        check(
+            "nothing_is_refused", key, not box.refused,
+            {"refused": dg.MetadataValue.md(f"| code | field | changes |\n|---|---|---|\n{refused}"),
+             "changes": sum(n for _, _, n in box.refused),
+             "look": command(f"prm-sync quarantine {entry.connection} {entry.stream}")},
+        ),
+    ]  # fmt: skip

@@ -1,0 +1,28 @@
+"""The names of all assets. Each has one part only: the lineage graph shows no more than the last."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from prm_sync.orchestration.catalogue import StreamEntry
+
+LEDGER = dg.AssetKey("ledger_lead_offer")
+PERFORMANCE = dg.AssetKey("mart_partner_performance")
+PROJECT = dg.AssetKey("ops_field_lineage")
+
+
+def remote_key(entry: StreamEntry) -> dg.AssetKey:
+    """The records in the remote system itself."""
+    return dg.AssetKey(entry.name)
+
+
+def raw_key(entry: StreamEntry) -> dg.AssetKey:
+    return dg.AssetKey(f"raw_{entry.name}")
+
+
+def core_key(entity: str) -> dg.AssetKey:
+    return dg.AssetKey(f"core_{entity}")
+
+
+def push_key(entry: StreamEntry) -> dg.AssetKey:
+    return dg.AssetKey(f"push_{entry.name}")

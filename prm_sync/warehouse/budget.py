@@ -1,0 +1,88 @@
+"""The budget of a connection, shared by all processes through `ops.budget`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import msgspec
+import sqlalchemy as sa
+
+from prm_sync.connect.budget import (
+    LONGEST_WAIT_S,
+    Usage,
+    grant_all,
+    learned,
+    limits_named,
+    spent_message,
+    usage_from_json,
+    usage_to_json,
+)
+from prm_sync.connect.protocol import Limit
+from prm_sync.errors import QuotaSpent
+
+
+class SharedBudget:
+    """Permits are taken in a short transaction of their own: what one process took, the others see."""
+
+    def __init__(
+        self, db: sa.Engine, connection: str, limits: Sequence[Limit], *,
+        now: Callable[[], float] = time.time, sleep: Callable[[float], None] = time.sleep,
+    ) -> None:  # fmt: skip
+        self._db, self._connection, self._limits = db, connection, {limit.name: limit for limit in limits}
+        self._now, self._sleep = now, sleep
+
+    def take(self, *limits: str, cost: int = 1) -> None:
+        """Waits for a permit of each limit; raises QuotaSpent where that would be longer than a minute."""
+        wanted = limits_named(self._limits, limits)
+        if not wanted:
+            return
+        give_up = self._now() + LONGEST_WAIT_S
+        while True:
+            now = self._now()
+            with self._db.begin() as tx:
+                before = self._usages(tx, [w.name for w in wanted])
+                after, wait_s = grant_all(before, wanted, cost, now)
+                if wait_s <= 0:
+                    self._keep(tx, {w.name: after[w.name] for w in wanted})
+                    return
+            if now + wait_s > give_up:
+                raise QuotaSpent(spent_message(self._connection, limits, wait_s))
+            self._sleep(wait_s)
+
+    def learn(self, limit: str, *, left: int, resets_in_s: float) -> None:
+        """Correct the count by what a response's headers say."""
+        limits_named(self._limits, [limit])
+        with self._db.begin() as tx:
+            usage = self._usages(tx, [limit]).get(limit, Usage())
+            self._keep(tx, {limit: learned(usage, left=left, resets_in_s=resets_in_s, now=self._now())})
+
+    def _usages(self, tx: sa.Connection, names: Sequence[str]) -> dict[str, Usage]:
+        """The usages of these limits, locked until the transaction ends (in one order: no deadlock)."""
+        for name in sorted(names):
+            tx.execute(
+                sa.text(
+                    "INSERT INTO ops.budget (connection, limit_name, state) VALUES (:c, :l, cast(:state AS jsonb)) "
+                    "ON CONFLICT DO NOTHING"
+                ),
+                {"c": self._connection, "l": name, "state": _encoded(Usage())},
+            )
+        rows = tx.execute(
+            sa.text(
+                "SELECT limit_name, state FROM ops.budget WHERE connection = :c AND limit_name = ANY(:names) "
+                "ORDER BY limit_name FOR UPDATE"
+            ),
+            {"c": self._connection, "names": list(names)},
+        )
+        return {r.limit_name: usage_from_json(r.state) for r in rows}
+
+    def _keep(self, tx: sa.Connection, usages: dict[str, Usage]) -> None:
+        for name, usage in usages.items():
+            tx.execute(
+                sa.text("UPDATE ops.budget SET state = cast(:state AS jsonb) WHERE connection = :c AND limit_name = :l"),
+                {"c": self._connection, "l": name, "state": _encoded(usage)},
+            )
+
+
+def _encoded(usage: Usage) -> str:
+    return msgspec.json.encode(usage_to_json(usage)).decode()

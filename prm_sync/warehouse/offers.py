@@ -1,0 +1,214 @@
+"""The ledger: decisions, offers and what was said about them; and the facts that routing decides by."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from prm_sync.warehouse import bulk
+from prm_sync.warehouse.views import entity_of
+
+ACTIVE = ("pending", "accepted")
+LOCK = "lead_offer"  #: the entity name under which the ledger's change numbers are given out
+
+
+def stable_id(kind: str, *parts: object) -> str:
+    """An id made from what it is about: the same decision made again after a crash gets the same id."""
+    digest = hashlib.blake2b("/".join(map(str, parts)).encode(), digest_size=8).hexdigest()
+    return f"{kind}_{digest}"
+
+
+# --- what routing looks at ---------------------------------------------------------------------------------------
+
+
+def undecided_leads(
+    tx: sa.Connection, statuses: Sequence[str], touched_after: int, after_id: str, size: int
+) -> Sequence[sa.Row[Any]]:
+    """Leads that may be routed and have no active offer, in the order of their ids; only those changed since."""
+    account, partner = entity_of("account=l.account_ref"), entity_of("partner=a.partner_ref")
+    return tx.execute(
+        sa.text(
+            f"""
+            SELECT l.id, l.status, l.country, l.region, l.product, l.industry, l.language, l.required_certification,
+                   l.domain, l.is_test, a.account_number, {partner} AS account_partner_id,
+                   coalesce(o.declined_by, '{{}}') AS declined_by, coalesce(o.expired_by, '{{}}') AS expired_by,
+                   coalesce(o.offers, 0) AS offers
+            FROM core.lead l
+            LEFT JOIN core.account a ON l.account_ref IS NOT NULL AND a.id = {account}
+            LEFT JOIN LATERAL (
+                SELECT count(*) AS offers, bool_or(state IN ('pending', 'accepted')) AS active,
+                       array_agg(partner_id) FILTER (WHERE state = 'declined') AS declined_by,
+                       array_agg(partner_id) FILTER (WHERE state = 'expired') AS expired_by
+                FROM ledger.lead_offer o WHERE o.lead_id = l.id) o ON true
+            WHERE l.merged_into IS NULL AND l.deleted_at IS NULL AND l.is_test IS NOT TRUE
+              AND l.status = ANY(:statuses) AND o.active IS NOT TRUE AND l.id > :after
+              AND (l.touched > :touched OR :touched = 0)
+            ORDER BY l.id LIMIT :size
+            """
+        ),
+        {"statuses": list(statuses), "after": after_id, "touched": touched_after, "size": size},
+    ).all()
+
+
+def partners(tx: sa.Connection, since: datetime) -> Sequence[sa.Row[Any]]:
+    """Every partner with its deals and median hours to answer since that time."""
+    return tx.execute(
+        sa.text(
+            f"""
+            SELECT p.id, p.name, p.partner_key, p.status, p.tier, p.territories, p.products, p.industries, p.languages,
+                   p.certifications, p.weekly_capacity, p.is_test,
+                   coalesce(d.won, 0) + coalesce(o.won, 0) AS won, coalesce(d.lost, 0) + coalesce(o.lost, 0) AS lost,
+                   o.response_h
+            FROM core.partner p
+            LEFT JOIN (
+                SELECT {entity_of("partner=d.partner_ref")} AS partner_id, count(*) FILTER (WHERE stage = 'won') AS won,
+                       count(*) FILTER (WHERE stage = 'lost') AS lost
+                FROM core.opportunity d WHERE d.partner_ref IS NOT NULL AND d.merged_into IS NULL AND d.deleted_at IS NULL
+                  AND d.close_date >= :since GROUP BY 1) d ON d.partner_id = p.id
+            LEFT JOIN (
+                SELECT partner_id, count(*) FILTER (WHERE partner_stage = 'won') AS won,
+                       count(*) FILTER (WHERE partner_stage = 'lost') AS lost,
+                       percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM answered_at - offered_at) / 3600)
+                           FILTER (WHERE answered_at IS NOT NULL) AS response_h
+                FROM ledger.lead_offer WHERE offered_at >= :since GROUP BY 1) o ON o.partner_id = p.id
+            WHERE p.merged_into IS NULL AND p.deleted_at IS NULL
+            """
+        ),
+        {"since": since},
+    ).all()
+
+
+def certificates(tx: sa.Connection) -> dict[str, dict[str, date | None]]:
+    """Certificates granted, by partner id: name -> last day (None: no end)."""
+    rows = tx.execute(
+        sa.text(
+            f"""
+            SELECT coalesce({entity_of("partner=c.partner_ref")}, p.id) AS partner_id, c.name, max(c.expires_on) AS until
+            FROM core.certification c LEFT JOIN core.partner p ON p.partner_key = c.partner_key
+            WHERE c.name IS NOT NULL AND c.merged_into IS NULL AND c.deleted_at IS NULL
+              AND coalesce(c.status, 'granted') IN ('granted', 'expiring') GROUP BY 1, 2
+            """
+        )
+    )
+    found: dict[str, dict[str, date | None]] = {}
+    for r in rows:
+        if r.partner_id is not None:
+            found.setdefault(r.partner_id, {})[r.name] = r.until
+    return found
+
+
+def standing(tx: sa.Connection, week_start: datetime) -> tuple[dict[str, int], dict[str, int]]:
+    """Offers made since the start of the week, and offers that wait, by partner."""
+    rows = tx.execute(
+        sa.text(
+            "SELECT partner_id, count(*) FILTER (WHERE offered_at >= :week), count(*) FILTER (WHERE state = 'pending') "
+            "FROM ledger.lead_offer WHERE offered_at >= :week OR state = 'pending' GROUP BY 1"
+        ),
+        {"week": week_start},
+    ).all()
+    return {r[0]: r[1] for r in rows if r[1]}, {r[0]: r[2] for r in rows if r[2]}
+
+
+def open_offers(tx: sa.Connection) -> Sequence[sa.Row[Any]]:
+    """Offers that wait, with what became of their leads."""
+    return tx.execute(
+        sa.text(
+            "SELECT o.*, l.status, (l.merged_into IS NOT NULL OR l.deleted_at IS NOT NULL) AS gone "
+            "FROM ledger.lead_offer o LEFT JOIN core.lead l ON l.id = o.lead_id WHERE o.state = 'pending' ORDER BY o.id"
+        )
+    ).all()
+
+
+def answers(tx: sa.Connection, after: int, upto: int) -> Sequence[sa.Row[Any]]:
+    """What partners said in PRM records that changed since: the offer as it stands, and the answer."""
+    return tx.execute(
+        sa.text(
+            """
+            SELECT o.*, s.answer, coalesce(s.answered_at, s.remote_time) AS said_at, s.decline_reason AS said_reason,
+                   s.partner_stage AS said_stage, s.won_amount AS said_won, s.currency AS said_currency, s.remote_time,
+                   EXISTS (SELECT FROM ledger.lead_offer n WHERE n.lead_id = o.lead_id AND n.rank > o.rank) AS superseded
+            FROM core.lead_source s
+            JOIN ledger.lead_offer o ON o.lead_id = split_part(s.offer_key, ':', 1) AND o.rank::text = split_part(s.offer_key, ':', 2)
+            WHERE s.touched > :after AND s.touched <= :upto AND s.deleted_at IS NULL AND s.offer_key IS NOT NULL
+              AND (s.answer IS NOT NULL OR s.partner_stage IS NOT NULL)
+            ORDER BY s.touched, s.arrived
+            """
+        ),
+        {"after": after, "upto": upto},
+    ).all()
+
+
+# --- what routing writes -----------------------------------------------------------------------------------------
+
+
+def last_decisions(tx: sa.Connection, lead_ids: Sequence[str]) -> dict[str, sa.Row[Any]]:
+    """The latest decision of each of these leads."""
+    rows = tx.execute(
+        sa.text(
+            "SELECT DISTINCT ON (lead_id) lead_id, rank, partner_id, outcome, rule_version, candidates "
+            "FROM ledger.routing_decision WHERE lead_id = ANY(:ids) ORDER BY lead_id, rank DESC"
+        ),
+        {"ids": list(lead_ids)},
+    )
+    return {r.lead_id: r for r in rows}
+
+
+def write_decisions(tx: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    columns = (
+        "id", "lead_id", "partner_id", "score", "rank", "decided_at", "rule_version", "outcome", "note", "candidates", "run_id",
+    )  # fmt: skip
+    encode = msgspec.json.encode
+    values = (
+        tuple(encode(r[c]).decode() if c == "candidates" else r[c] for c in columns) for r in rows
+    )
+    bulk.copy(tx, "ledger.routing_decision", columns, values)
+
+
+def write_offers(tx: sa.Connection, rows: Sequence[Mapping[str, Any]], touched: int, run_id: str) -> None:
+    columns = ("id", "lead_id", "partner_id", "decision_id", "rank", "state", "offered_at", "expires_at")
+    bulk.copy(tx, "ledger.lead_offer", (*columns, "touched"), ((*(r[c] for c in columns), touched) for r in rows))
+    write_events(tx, ((r["id"], r["offered_at"], "offered", True, None) for r in rows), run_id)
+
+
+def write_events(tx: sa.Connection, rows: Iterable[tuple[str, datetime, str, bool, str | None]], run_id: str) -> None:
+    """(offer, when, what, whether it moved anything, why not)."""
+    bulk.copy(
+        tx, "ledger.offer_event", ("offer_id", "at", "event", "applied", "note", "run_id"), ((*r, run_id) for r in rows)
+    )
+
+
+def move(tx: sa.Connection, changes: Sequence[Mapping[str, Any]], touched: int) -> None:
+    """Set the state of offers: rows with id, state, answered_at, decline_reason."""
+    if changes:
+        tx.execute(
+            sa.text(
+                "UPDATE ledger.lead_offer SET state = :state, answered_at = coalesce(:answered_at, answered_at), "
+                "decline_reason = coalesce(:decline_reason, decline_reason), touched = :touched WHERE id = :id"
+            ),
+            [{**c, "touched": touched} for c in changes],
+        )
+
+
+def set_stage(tx: sa.Connection, changes: Sequence[Mapping[str, Any]], touched: int) -> None:
+    """How far the partner is: rows with id, stage, at, amount, currency."""
+    if changes:
+        tx.execute(
+            sa.text(
+                "UPDATE ledger.lead_offer SET partner_stage = :stage, stage_at = :at, won_amount = coalesce(:amount, won_amount), "
+                "won_currency = coalesce(:currency, won_currency), touched = :touched WHERE id = :id"
+            ),
+            [{**c, "touched": touched} for c in changes],
+        )
+
+
+def event_known(tx: sa.Connection, offer_ids: Sequence[str]) -> set[tuple[str, str, datetime]]:
+    """(offer, event, time) of everything that was said about these offers: said again, it is no news."""
+    rows = tx.execute(
+        sa.text("SELECT offer_id, event, at FROM ledger.offer_event WHERE offer_id = ANY(:ids)"), {"ids": list(offer_ids)}
+    )
+    return {(r[0], r[1], r[2]) for r in rows}

@@ -1,0 +1,240 @@
+"""What is to be written to remote systems: intents before the call, outcomes after it, and the log of both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from prm_sync.warehouse import bulk
+
+OPEN = ("planned", "ready", "sent", "unknown", "waiting", "refused")
+
+
+@dataclass(slots=True)
+class Intent:
+    """One change meant for one remote record. `target` names that record on our side: its remote id, or an offer's key."""
+
+    entity: str
+    entity_id: str
+    target: str
+    op: str  #: upsert or delete
+    values: Mapping[str, Any]
+    before: Mapping[str, Any]  #: changed fields as observed (flat names)
+    after: Mapping[str, Any]  #: the same as desired
+    remote_id: str | None
+    match: tuple[str, str] | None
+    token: str
+    shared: tuple[str, ...] = ()  #: canonical fields that leave for a partner
+    partner_key: str | None = None
+    creates: bool = field(default=False)
+
+
+def _json(value: object) -> str | None:
+    return None if value is None else msgspec.json.encode(value).decode()
+
+
+def keep(
+    tx: sa.Connection, connection: str, stream: str, intents: Sequence[Intent], *, state: str, plan_id: str | None, now: datetime
+) -> int:
+    """Write the intents down; one that is there already (same token) stays as it is. Returns how many are new.
+
+    An older intent for the same target that was never settled is dropped: this one says what is wanted now.
+    """
+    if not intents:
+        return 0
+    columns = (
+        "token", "connection", "stream", "entity", "entity_id", "target", "op", "values", "before", "match_field",
+        "match_value", "remote_id", "state", "plan_id", "created_at",
+    )  # fmt: skip
+    rows = (
+        (
+            i.token, connection, stream, i.entity, i.entity_id, i.target, i.op, _json(i.values), _json(i.before),
+            i.match[0] if i.match else None, i.match[1] if i.match else None, i.remote_id, state, plan_id, now,
+        )
+        for i in intents
+    )  # fmt: skip
+    bulk.stage(tx, "intents", "ops.outbox", columns, rows)
+    tx.exec_driver_sql(
+        "UPDATE ops.outbox o SET state = 'dropped', settled_at = n.created_at FROM pg_temp.intents n "
+        "WHERE o.connection = n.connection AND o.stream = n.stream AND o.entity_id = n.entity_id AND o.target = n.target "
+        "AND o.token <> n.token AND o.state IN ('planned', 'ready', 'refused')"
+    )
+    return tx.exec_driver_sql(
+        f"INSERT INTO ops.outbox ({bulk.quoted(columns)}) SELECT {bulk.quoted(columns)} FROM pg_temp.intents "
+        "ON CONFLICT (token) DO NOTHING"
+    ).rowcount
+
+
+def drop_planned(tx: sa.Connection, connection: str, stream: str, now: datetime) -> None:
+    """A new plan takes the place of those that nobody approved."""
+    params = {"c": connection, "s": stream, "at": now}
+    tx.execute(
+        sa.text(
+            "UPDATE ops.outbox SET state = 'dropped', settled_at = :at "
+            "WHERE connection = :c AND stream = :s AND state = 'planned'"
+        ),
+        params,
+    )
+    tx.execute(
+        sa.text("UPDATE ops.plan SET state = 'superseded' WHERE connection = :c AND stream = :s AND state = 'held'"), params
+    )
+
+
+def last_done(tx: sa.Connection, connection: str, stream: str, entity_ids: Sequence[str]) -> dict[tuple[str, str], sa.Row[Any]]:
+    """The last confirmed write of each target of these entities: (entity id, target) -> row."""
+    rows = tx.execute(
+        sa.text(
+            "SELECT DISTINCT ON (entity_id, target) entity_id, target, id, op, values, remote_id, settled_at FROM ops.outbox "
+            "WHERE connection = :c AND stream = :s AND entity_id = ANY(:ids) AND state = 'done' "
+            "ORDER BY entity_id, target, id DESC"
+        ),
+        {"c": connection, "s": stream, "ids": list(entity_ids)},
+    )
+    return {(r.entity_id, r.target): r for r in rows}
+
+
+def take_ready(tx: sa.Connection, connection: str, stream: str, size: int, run_id: str, now: datetime) -> Sequence[sa.Row[Any]]:
+    """The next intents to send, marked `sent` before the call: after a crash they are looked up, not sent blindly."""
+    return tx.execute(
+        sa.text(
+            "UPDATE ops.outbox o SET state = 'sent', tries = tries + 1, run_id = :run FROM ("
+            "SELECT id FROM ops.outbox WHERE connection = :c AND stream = :s AND state = 'ready' "
+            "AND (next_try_at IS NULL OR next_try_at <= :now) ORDER BY id LIMIT :size FOR UPDATE SKIP LOCKED) t "
+            "WHERE o.id = t.id RETURNING o.*"
+        ),
+        {"c": connection, "s": stream, "size": size, "run": run_id, "now": now},
+    ).all()
+
+
+def in_doubt(tx: sa.Connection, connection: str, stream: str) -> Sequence[sa.Row[Any]]:
+    """Intents that may have reached the remote without our knowing: look before anything is sent again."""
+    return tx.execute(
+        sa.text(
+            "SELECT * FROM ops.outbox WHERE connection = :c AND stream = :s AND state IN ('sent', 'unknown') ORDER BY id"
+        ),
+        {"c": connection, "s": stream},
+    ).all()
+
+
+def waiting(tx: sa.Connection, connection: str, stream: str) -> Sequence[sa.Row[Any]]:
+    """Intents that are part of a job of the remote."""
+    return tx.execute(
+        sa.text("SELECT * FROM ops.outbox WHERE connection = :c AND stream = :s AND state = 'waiting' ORDER BY id"),
+        {"c": connection, "s": stream},
+    ).all()
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of one intent."""
+
+    row: sa.Row[Any]
+    state: str
+    remote_id: str | None = None
+    created: bool = False
+    code: str | None = None
+    message: str | None = None
+    field: str | None = None
+    klass: str | None = None
+    ticket: Mapping[str, Any] | None = None
+    next_try_at: datetime | None = None
+
+
+def settle(tx: sa.Connection, outcomes: Sequence[Settled], *, rule: str, run_id: str, now: datetime) -> None:
+    """Keep the outcomes; what is done goes to the write log, and a new record to the crosswalk."""
+    if not outcomes:
+        return
+    tx.execute(
+        sa.text(
+            "UPDATE ops.outbox SET state = :state, remote_id = coalesce(:remote_id, remote_id), code = :code, message = :message, "
+            "field = :field, class = :klass, ticket = cast(:ticket AS jsonb), next_try_at = :next_try_at, "
+            "settled_at = :settled_at WHERE id = :id"
+        ),
+        [
+            {"id": o.row.id, "state": o.state, "remote_id": o.remote_id, "code": o.code, "message": o.message,
+             "field": o.field, "klass": o.klass, "ticket": _json(o.ticket), "next_try_at": o.next_try_at,
+             "settled_at": now if o.state == "done" else None}
+            for o in outcomes
+        ],
+    )  # fmt: skip
+    done = [o for o in outcomes if o.state == "done"]
+    bulk.copy(
+        tx, "ops.write_log",
+        ("at", "connection", "stream", "remote_id", "entity", "entity_id", "field", "old", "new", "rule", "run_id", "plan_id"),
+        (row for o in done for row in _log_rows(o, rule, run_id, now)),
+    )  # fmt: skip
+    made = [o for o in done if o.created and o.remote_id]
+    if made:
+        tx.execute(
+            sa.text(
+                "INSERT INTO core.crosswalk (entity, connection, remote_id, stream, entity_id, matched_by, score, since) "
+                "VALUES (:entity, :connection, :remote_id, :stream, :entity_id, 'pushed', 1, :now) ON CONFLICT DO NOTHING"
+            ),
+            [
+                {"entity": o.row.entity, "connection": o.row.connection, "remote_id": o.remote_id, "stream": o.row.stream,
+                 "entity_id": o.row.entity_id, "now": now}
+                for o in made
+            ],
+        )  # fmt: skip
+
+
+def _log_rows(o: Settled, rule: str, run_id: str, now: datetime) -> Iterable[tuple[Any, ...]]:
+    row = o.row
+    before = row.before or {}
+    fields = row.values if row.op == "upsert" else {"*": None}
+    for name, new in fields.items():
+        old = before.get(name)
+        yield (
+            now, row.connection, row.stream, o.remote_id or row.remote_id, row.entity, row.entity_id, name,
+            _json(old), _json(new), rule, run_id, row.plan_id,
+        )  # fmt: skip
+
+
+def log_shared(
+    tx: sa.Connection, connection: str, stream: str, intents: Sequence[Intent], *, policy_hash: str, run_id: str, now: datetime
+) -> None:
+    """What of an entity leaves for a partner."""
+    bulk.copy(
+        tx, "ops.share_log", ("at", "connection", "stream", "entity", "entity_id", "partner_key", "fields", "policy_hash", "run_id"),
+        (
+            (now, connection, stream, i.entity, i.entity_id, i.partner_key, list(i.shared), policy_hash, run_id)
+            for i in intents if i.shared
+        ),
+    )  # fmt: skip
+
+
+def keep_plan(
+    tx: sa.Connection, plan_id: str, connection: str, stream: str, *, state: str, counts: Mapping[str, int], reason: str | None,
+    run_id: str, now: datetime,
+) -> None:  # fmt: skip
+    tx.execute(
+        sa.text(
+            "INSERT INTO ops.plan (id, connection, stream, state, counts, reason, created_at, run_id) "
+            "VALUES (:id, :c, :s, :state, cast(:counts AS jsonb), :reason, :now, :run) "
+            "ON CONFLICT (id) DO UPDATE SET state = :state, reason = :reason"
+        ),
+        {"id": plan_id, "c": connection, "s": stream, "state": state, "counts": _json(dict(counts)), "reason": reason,
+         "now": now, "run": run_id},
+    )  # fmt: skip
+
+
+def approve(db: sa.Engine, plan_id: str, who: str, now: datetime) -> sa.Row[Any] | None:
+    """Release a held plan: its changes are sent by the next push. None: there is no such held plan."""
+    with db.begin() as tx:
+        row = tx.execute(
+            sa.text(
+                "UPDATE ops.plan SET state = 'approved', approved_at = :now, approved_by = :who "
+                "WHERE id = :id AND state = 'held' RETURNING *"
+            ),
+            {"id": plan_id, "now": now, "who": who},
+        ).one_or_none()
+        if row is not None:
+            tx.execute(
+                sa.text("UPDATE ops.outbox SET state = 'ready' WHERE plan_id = :id AND state = 'planned'"), {"id": plan_id}
+            )
+    return row

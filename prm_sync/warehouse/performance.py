@@ -1,0 +1,120 @@
+"""Rows that performance is measured by, and the mart that it goes to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from prm_sync.rules.performance import DealRow, OfferRow, Performance, TargetRow
+from prm_sync.warehouse import bulk
+from prm_sync.warehouse.views import entity_of
+
+_COLUMNS = (
+    "partner_id", "period", "offered", "accepted", "declined", "expired", "acceptance_rate", "response_hours", "won",
+    "lost", "win_rate", "sourced_revenue", "influenced_revenue", "currency", "other_currency", "target", "attainment",
+    "definition_version",
+)  # fmt: skip
+
+
+def changed_partners(tx: sa.Connection, after: int) -> list[str]:
+    """Partners of whose offers, deals or targets anything changed after that change number."""
+    deal, target = entity_of("partner=d.partner_ref"), entity_of("partner=t.partner_ref")
+    rows = tx.execute(
+        sa.text(
+            f"""
+            SELECT partner_id FROM ledger.lead_offer WHERE touched > :after
+            UNION SELECT {deal} FROM core.opportunity d WHERE d.touched > :after AND d.partner_ref IS NOT NULL
+            UNION SELECT {deal} FROM core.opportunity_past d WHERE d.version > 0 AND d.partner_ref IS NOT NULL
+                  AND EXISTS (SELECT FROM core.opportunity n WHERE n.id = d.id AND n.touched > :after)
+            UNION SELECT coalesce({target}, p.id) FROM core.target t LEFT JOIN core.partner p ON p.partner_key = t.partner_key
+                  WHERE t.touched > :after
+            UNION SELECT id FROM core.partner WHERE touched > :after
+            """
+        ),
+        {"after": after},
+    )
+    return [r[0] for r in rows if r[0] is not None]
+
+
+def offer_rows(tx: sa.Connection, partners: Sequence[str]) -> list[OfferRow]:
+    rows = tx.execute(
+        sa.text(
+            "SELECT partner_id, state, offered_at, answered_at FROM ledger.lead_offer WHERE partner_id = ANY(:ids)"
+        ),
+        {"ids": list(partners)},
+    )
+    return [OfferRow(r.partner_id, r.state, r.offered_at, r.answered_at) for r in rows]
+
+
+def deal_rows(tx: sa.Connection, partners: Sequence[str]) -> list[DealRow]:
+    """Closed opportunities with a partner, and leads that the partner won or lost and no opportunity stands for."""
+    rows = tx.execute(
+        sa.text(
+            f"""
+            SELECT * FROM (
+                SELECT {entity_of("partner=d.partner_ref")} AS partner_id, stage, coalesce(close_date, closed_at::date) AS closed_on,
+                       credit, amount, currency
+                FROM core.opportunity d WHERE partner_ref IS NOT NULL AND stage IN ('won', 'lost') AND merged_into IS NULL
+                  AND deleted_at IS NULL AND is_test IS NOT TRUE) d
+            WHERE partner_id = ANY(:ids) AND closed_on IS NOT NULL
+            UNION ALL
+            SELECT o.partner_id, o.partner_stage, (o.stage_at AT TIME ZONE 'UTC')::date, 'fulfilled', o.won_amount, o.won_currency
+            FROM ledger.lead_offer o JOIN core.lead l ON l.id = o.lead_id
+            WHERE o.partner_stage IN ('won', 'lost') AND o.partner_id = ANY(:ids) AND l.converted_opportunity_ref IS NULL
+            """
+        ),
+        {"ids": list(partners)},
+    )
+    return [DealRow(r.partner_id, r.stage, r.closed_on, r.credit, r.amount, r.currency) for r in rows]
+
+
+def target_rows(tx: sa.Connection, partners: Sequence[str]) -> list[TargetRow]:
+    rows = tx.execute(
+        sa.text(
+            f"""
+            SELECT coalesce({entity_of("partner=t.partner_ref")}, p.id) AS partner_id, t.period_start, t.period_end, t.amount, t.currency
+            FROM core.target t LEFT JOIN core.partner p ON p.partner_key = t.partner_key AND p.merged_into IS NULL
+            WHERE coalesce(t.metric, 'revenue') = 'revenue' AND t.amount IS NOT NULL AND t.period_start IS NOT NULL
+              AND t.period_end IS NOT NULL AND t.merged_into IS NULL AND t.deleted_at IS NULL
+            """
+        ),
+    )
+    wanted = set(partners)
+    return [
+        TargetRow(r.partner_id, r.period_start, r.period_end, r.amount, r.currency) for r in rows if r.partner_id in wanted
+    ]
+
+
+def write(tx: sa.Connection, partners: Sequence[str], rows: Sequence[Performance], touched: int, now: datetime) -> int:
+    """Replace the months of these partners; only rows that differ are touched. Returns how many."""
+    bulk.stage(tx, "measured", "mart.partner_performance", _COLUMNS, ([getattr(r, c) for c in _COLUMNS] for r in rows))
+    values = ", ".join(f"m.{c}" for c in _COLUMNS)
+    sets = ", ".join(f"{c} = excluded.{c}" for c in (*_COLUMNS[2:], "as_of", "touched"))
+    compared = _COLUMNS[2:]
+    changed = tx.execute(
+        sa.text(
+            f"INSERT INTO mart.partner_performance AS p ({', '.join(_COLUMNS)}, as_of, touched) "
+            f"SELECT {values}, :now, :touched FROM pg_temp.measured m ON CONFLICT (partner_id, period) DO UPDATE SET {sets} "
+            f"WHERE ({', '.join(f'p.{c}' for c in compared)}) IS DISTINCT FROM ({', '.join(f'excluded.{c}' for c in compared)})"
+        ),
+        {"now": now, "touched": touched},
+    ).rowcount
+    gone = tx.execute(
+        sa.text(
+            "DELETE FROM mart.partner_performance p WHERE partner_id = ANY(:ids) AND NOT EXISTS "
+            "(SELECT FROM pg_temp.measured m WHERE m.partner_id = p.partner_id AND m.period = p.period)"
+        ),
+        {"ids": list(partners)},
+    ).rowcount
+    return int(changed) + int(gone)
+
+
+def latest(tx: sa.Connection) -> Sequence[sa.Row[Any]]:
+    """Every partner's latest month, for people."""
+    return tx.exec_driver_sql(
+        "SELECT DISTINCT ON (m.partner_id) m.*, p.name AS partner FROM mart.partner_performance m "
+        "LEFT JOIN core.partner p ON p.id = m.partner_id ORDER BY m.partner_id, m.period DESC"
+    ).all()
