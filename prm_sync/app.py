@@ -33,7 +33,7 @@ from prm_sync.warehouse.urls import warehouse_url
 
 log = logging.getLogger(__name__)
 
-MatchKeys = Callable[[tuple[Any, ...]], Sequence[int]]
+MatchKeys = Callable[[Sequence[Any]], Sequence[int | None]]  #: always MATCH_KEYS many
 Clock = Callable[[], datetime]
 
 

@@ -15,7 +15,8 @@ Way = Literal["client_credentials", "jwt", "session"]
 class SalesforceConfig(BaseModel):
     """What `connections.<name>` of prm_sync.yaml holds for `connector: salesforce`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # The input is hidden: what is wrong may stand beside a secret.
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     instance_url: str | None = Field(None, description="My Domain address, https://<name>.my.salesforce.com")
     login_url: str | None = Field(None, description="Where tokens come from, if that is not instance_url")

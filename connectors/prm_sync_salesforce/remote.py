@@ -11,7 +11,7 @@ from typing import Any, Final
 import httpx
 import msgspec
 
-from prm_sync.connect import Context, Http, StatusRule, Unavailable
+from prm_sync.connect import Context, ContractBroken, Http, StatusRule, Unavailable
 from prm_sync_salesforce.config import SalesforceConfig
 from prm_sync_salesforce.errors import classify
 from prm_sync_salesforce.login import Login
@@ -88,8 +88,9 @@ class Remote:
         try:
             return _PAGE.decode(response.content)
         except msgspec.DecodeError:
-            self.http.json_of(response)  # words the gateway's HTML page
-            raise
+            self.http.json_of(response)  # words a gateway's HTML page and broken JSON
+            message = f"{self.context.connection}: the answer to a query has no records; check instance_url"
+            raise ContractBroken(message, status=response.status_code) from None
 
     # --- what every answer tells ----------------------------------------------------------------------------------
 

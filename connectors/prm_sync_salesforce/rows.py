@@ -22,7 +22,7 @@ def records_of_csv(content: bytes, columns: Sequence[str], stream: Stream) -> li
     Raises ContractBroken for a page that is not the CSV of these columns.
     """
     content = content.removeprefix(_BOM).replace(b"\0", b"")  # text fields may hold NUL, which no database takes
-    if not content.strip():
+    if not content or content.isspace():
         return []
     names, has_header = _header(content, columns)
     kinds = {f.name: f.type for f in stream.fields}

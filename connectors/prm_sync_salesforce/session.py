@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -23,6 +24,7 @@ class SalesforceSession:
     def __init__(self, config: SalesforceConfig, context: Context) -> None:
         self._config, self._context = config, context
         self._login = Login(config, context)
+        self._lock = threading.Lock()
         self._remote: Remote | None = None
         self._described: dict[str, dict[str, Any]] = {}
 
@@ -58,9 +60,10 @@ class SalesforceSession:
 
     @property
     def remote(self) -> Remote:
-        if self._remote is None:
-            self._remote = Remote(self._config, self._context, self._login)
-        return self._remote
+        with self._lock:
+            if self._remote is None:
+                self._remote = Remote(self._config, self._context, self._login)
+            return self._remote
 
     def close(self) -> None:
         if self._remote is not None:

@@ -33,13 +33,13 @@ LOOK_UP = 50  #: records looked up in one call
 
 
 class Delivery:
-    """The delivery of one stream by one run. `left`: intents that are still to be settled at its end."""
+    """The delivery of one stream by one run."""
 
     def __init__(
         self, app: App, session: Session, stream: Stream, mapping: StreamMapping, run_id: str, report: FlowReport
     ) -> None:
         self.app, self.session, self.stream, self.mapping = app, session, stream, mapping
-        self.run_id, self.report, self.left = run_id, report, 0
+        self.run_id, self.report = run_id, report
         self.connection, self.name = mapping.connection, stream.name
 
     # --- sending ---
@@ -62,7 +62,6 @@ class Delivery:
             outcomes = self.session.write(self.stream, changes)
         except ConnectorError as error:
             self._settle([Settled(r, "unknown", code=error.code, message=str(error)) for r in rows])
-            self.left += len(rows)
             raise
         if len(outcomes) != len(changes):
             self._settle([Settled(r, "unknown", message="the connector gave too few outcomes") for r in rows])
@@ -128,7 +127,6 @@ class Delivery:
         for group in by_ticket.values():
             outcomes = self.session.settle(self.stream, group[0].ticket)
             settled = [self._settled(r, o) for r, o in zip(group, outcomes, strict=True)]
-            self.left += sum(s.state == "waiting" for s in settled)
             self._settle([s for s in settled if s.state != "waiting"])
 
     # --- unknown outcomes ---

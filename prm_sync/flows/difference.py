@@ -23,7 +23,11 @@ class Plan:
     stream: str
     entity: str
     intents: list[Intent] = field(default_factory=list)
-    compared: int = 0
+    targets: list[tuple[str, str]] = field(default_factory=list)  #: (entity id, target) of all that was compared
+
+    @property
+    def compared(self) -> int:
+        return len(self.targets)
 
     @property
     def counts(self) -> reconcile.PlanCounts:
@@ -52,7 +56,7 @@ def planned(app: App, mapping: StreamMapping, stream: Stream, *, after: int, kin
     for batch in targets.changed(
         app.db, mapping.entity, scope_of(kind, mapping.entity), mapping.connection, stream.name, back.uses, after
     ):
-        plan.compared += len(batch)
+        plan.targets += [(t.entity_id, t.target) for t in batch]
         plan.intents += comparing.intents(batch)
     return plan
 

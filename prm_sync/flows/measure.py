@@ -37,5 +37,5 @@ def measure(app: App, *, dagster_run_id: str | None = None) -> FlowReport:
             progress.keep(tx, "measure", upto, hash_)
         report.add(partners=len(partners), months=len(rows), changed=changed)
         report.work_s = time.perf_counter() - began
-    log.info("measured", extra=dict(report.numbers))
+    log.info("measured", extra={"counts": dict(report.numbers)})
     return report

@@ -7,7 +7,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from prm_sync.app import App, StreamMapping
@@ -36,7 +36,10 @@ def pull(app: App, connection: str, stream: str, *, on_page: OnPage | None = Non
         report = FlowReport("pull", run.target)
         run.report = report
         with app.session(connection) as session:
-            declared = _declared(session, connection, stream)
+            declared = _declared(app, session, connection, stream)
+            if declared is None:
+                report.message = f"{connection} has no stream {stream!r}; nothing to pull"
+                return report
             reading = _Reading(app, session, declared, connection, run, report, started_at, on_page)
             try:
                 try:
@@ -48,15 +51,16 @@ def pull(app: App, connection: str, stream: str, *, on_page: OnPage | None = Non
             except (QuotaSpent, RateLimited) as stop:
                 report.state, report.message = State.PARTIAL, str(stop)
         report.work_s = time.perf_counter() - began
-    log.info("pulled", extra={"connection": connection, "stream": stream, **report.numbers})
+    log.info("pulled", extra={"connection": connection, "stream": stream, "counts": dict(report.numbers)})
     return report
 
 
-def _declared(session: Session, connection: str, stream: str) -> Stream:
+def _declared(app: App, session: Session, connection: str, stream: str) -> Stream | None:
+    """The stream; None where it is not there and nobody named it (a mapping is shipped for it, that is all)."""
     found = session.discover([stream])
-    if not found:
+    if not found and stream in (app.source.project.connections[connection].streams or ()):
         raise ConfigError(f"{connection}: there is no stream {stream!r}; `prm-sync connectors streams {connection}` lists them")
-    return found[0]
+    return found[0] if found else None
 
 
 @dataclass(slots=True)
@@ -78,10 +82,13 @@ class _Reading:
         mappings, mapping_hash = self.app.mappings_of(self.connection, self.stream.name)
         caught_up = not state.behind and (state.mapping_hash == mapping_hash or state.records == 0)
         fields = [f.name for f in self.stream.fields]
-        watch = raw.SeenIds(self.app.db, state) if self.stream.deletes is Deletes.BY_ABSENCE or (full and state.records) else None
-        pages = 0
+        again = full and state.records and self.stream.deletes is Deletes.MARKED
+        watch = raw.SeenIds(self.app.db, state) if again or self.stream.deletes is Deletes.BY_ABSENCE else None
+        pages, position = 0, None
         try:
             for page in ahead(self.session.read(self.stream, state.cursor, fields), AHEAD_PAGES):
+                if watch is not None:  # the position comes last: a read cut short must not hide what is absent
+                    position, page = page.cursor or position, replace(page, cursor=None)
                 self._keep(state, page, mappings if caught_up else (), mapping_hash if caught_up else None)
                 if watch is not None:
                     watch.add(str(r[self.stream.key]) for r in page.records)
@@ -89,7 +96,10 @@ class _Reading:
                 if self.on_page is not None:
                     self.on_page(self.report.numbers.get("read", 0), page.total)
             if watch is not None and pages:
-                self._delete_absent(state, watch, mappings if caught_up else (), mapping_hash if caught_up else None)
+                believed = self._delete_absent(state, watch, mappings if caught_up else (), mapping_hash if caught_up else None)
+                if believed or self.stream.deletes is not Deletes.BY_ABSENCE:  # else read, and held, again
+                    with self.app.db.begin() as tx:
+                        raw.keep_cursor(tx, state, position, mapping_hash if caught_up else None)
         finally:
             if watch is not None:
                 watch.close()
@@ -110,6 +120,7 @@ class _Reading:
 
     def _keep(self, state: raw.StreamState, page: Page, mappings: Mappings, mapping_hash: str | None) -> None:
         with self.app.db.begin() as tx:
+            tx.exec_driver_sql("SET LOCAL synchronous_commit = off")  # page and cursor would be lost together, and read again
             staged = raw.stage(
                 tx, state, page.records, page.deleted, seen_at=self.started_at, run_id=self.run.id
             )
@@ -124,24 +135,25 @@ class _Reading:
                    "new": len(staged.new), "changed": len(staged.changed)},
         )  # fmt: skip
 
-    def _delete_absent(self, state: raw.StreamState, watch: raw.SeenIds, mappings: Mappings, mapping_hash: str | None) -> None:
-        """What a complete read did not show is gone, unless so much is missing that the source is rather broken."""
+    def _delete_absent(self, state: raw.StreamState, watch: raw.SeenIds, mappings: Mappings, mapping_hash: str | None) -> bool:
+        """What a complete read did not show is gone, unless so much is missing that the source is rather broken (False)."""
         absent = watch.absent()
         if not absent:
-            return
-        if len(absent) > max(ABSENT_FEW, ABSENT_SHARE * state.records):
+            return True
+        if watch.empty or len(absent) > max(ABSENT_FEW, ABSENT_SHARE * state.records):
             self.report.state = State.HELD
             self.report.message = (
                 f"{self.connection}.{self.stream.name}: a full read no longer shows {len(absent)} of {state.records} records; "
                 "nothing was marked as deleted. Look at the source; if it is right, delete them with "
                 f"`prm-sync quarantine accept-deletes {self.connection} {self.stream.name}`"
             )
-            return
+            return False
         with self.app.db.begin() as tx:
             staged = raw.Staged(deleted=raw.mark_deleted(tx, state, absent, self.started_at))
             translate(tx, state, mappings, staged, at=self.started_at, run_id=self.run.id, report=self.report)
             raw.keep_cursor(tx, state, None, mapping_hash)
         self.report.add(deleted=len(staged.deleted))
+        return True
 
 
 class _End:

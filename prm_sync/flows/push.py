@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from prm_sync.app import App, StreamMapping
 from prm_sync.connect.protocol import QuotaSpent, RateLimited, Session, Stream, Unavailable
@@ -19,6 +19,7 @@ from prm_sync.flows.difference import Plan, planned
 from prm_sync.flows.report import FlowReport, State
 from prm_sync.rules import reconcile
 from prm_sync.warehouse import offers, outbox, progress, source, targets
+from prm_sync.warehouse.db import alone
 from prm_sync.warehouse.runs import Run, running
 
 log = logging.getLogger(__name__)
@@ -30,7 +31,9 @@ def push(app: App, connection: str, stream: str, *, dagster_run_id: str | None =
     """Make the remote stream as it should be. `held`: a plan waits for approval; `partial`: something is still to send."""
     now = app.clock()
     mappings = _mappings(app, connection, stream)
-    with running(app.db, "push", f"{connection}.{stream}", now, dagster_run_id=dagster_run_id) as run:
+    name = f"{connection}.{stream}"
+    # One push of a stream at a time: what another one has just sent must not look lost.
+    with alone(app.db, f"push:{name}"), running(app.db, "push", name, now, dagster_run_id=dagster_run_id) as run:
         began = time.perf_counter()
         report = FlowReport("push", run.target)
         run.report = report
@@ -39,7 +42,7 @@ def push(app: App, connection: str, stream: str, *, dagster_run_id: str | None =
             for mapping in mappings:
                 _push(app, _Pushing(session, declared, mapping, run), report)
         report.work_s = time.perf_counter() - began
-    log.info("pushed", extra={"connection": connection, "stream": stream, **report.numbers})
+    log.info("pushed", extra={"connection": connection, "stream": stream, "counts": dict(report.numbers)})
     return report
 
 
@@ -69,65 +72,62 @@ class _Pushing:
 
 def _push(app: App, pushing: _Pushing, report: FlowReport) -> None:
     mapping, stream, run = pushing.mapping, pushing.stream, pushing.run
-    connection, now = mapping.connection, app.clock()
     delivery = Delivery(app, pushing.session, stream, mapping, run.id, report)
     try:
         delivery.look_up_doubtful()
         after, upto, hash_ = _marks(app, mapping)
         wanted = planned(app, mapping, stream, after=after, kinds=pushing.kinds)
-        held = _hold(app, pushing, wanted)
         report.add(
             compared=wanted.compared, create=wanted.counts.create, update=wanted.counts.update, delete=wanted.counts.delete
         )
+        held = _write_down(app, pushing, wanted, upto, hash_)
         if held is not None:
             report.state, report.message = State.HELD, held
-            return
-        with app.db.begin() as tx:
-            outbox.keep(tx, connection, stream.name, wanted.intents, state="ready", plan_id=None, now=now)
-            outbox.log_shared(
-                tx, connection, stream.name, wanted.intents, policy_hash=app.policies.sharing.version, run_id=run.id, now=now
-            )
-            progress.keep(tx, _step(mapping), upto, hash_)
         delivery.send_ready()
     except (QuotaSpent, RateLimited, Unavailable) as stop:
-        report.state, report.message = State.PARTIAL, str(stop)
-    if delivery.left and report.state is State.DONE:
+        if report.state is State.DONE:
+            report.state, report.message = State.PARTIAL, str(stop)
+    left = outbox.end(app.db, mapping.connection, stream.name)
+    if left and report.state is State.DONE:
         report.state = State.PARTIAL
-        report.message = f"{connection}.{stream.name}: {delivery.left} changes are not settled; the next push goes on with them"
+        report.message = f"{mapping.connection}.{stream.name}: {left} changes are not settled; the next push goes on with them"
 
 
-def _hold(app: App, pushing: _Pushing, wanted: Plan) -> str | None:
-    """Keep a plan that is beyond its limits for approval; the words for it, or None where it may be sent."""
-    mapping, stream = pushing.mapping, pushing.stream.name
-    held = reconcile.within(
-        wanted.counts, app.limits_of(mapping.connection, stream), targets.records(app.db, mapping.connection, stream)
-    )
-    if held is None or wanted.id in _approved(app, mapping.connection, stream):
-        return None
-    now = app.clock()
-    counts = {"create": wanted.counts.create, "update": wanted.counts.update, "delete": wanted.counts.delete}
+def _write_down(app: App, pushing: _Pushing, wanted: Plan, upto: int, hash_: str) -> str | None:
+    """Keep the plan: ready to be sent, or held where it is beyond its limits; then the words for that, else None.
+
+    What a person has approved already counts against no limit, and is sent whatever becomes of the rest.
+    """
+    mapping, stream, run_id, now = pushing.mapping, pushing.stream.name, pushing.run.id, app.clock()
+    connection, entity = mapping.connection, mapping.entity
+    existing = targets.records(app.db, connection, stream)
     with app.db.begin() as tx:
-        outbox.drop_planned(tx, mapping.connection, stream, now)
-        outbox.keep_plan(
-            tx, wanted.id, mapping.connection, stream, state="held", counts=counts, reason=held.message,
-            run_id=pushing.run.id, now=now,
-        )  # fmt: skip
-        outbox.keep(tx, mapping.connection, stream, wanted.intents, state="planned", plan_id=wanted.id, now=now)
-    return (
-        f"{mapping.connection}.{stream}: {held.message}; nothing was sent. Look at it with "
-        f"`prm-sync plan {mapping.connection} {stream}` and release it with `prm-sync approve {wanted.id}`"
-    )
-
-
-def _approved(app: App, connection: str, stream: str) -> set[str]:
-    import sqlalchemy as sa
-
-    with app.db.begin() as tx:
-        rows = tx.execute(
-            sa.text("SELECT id FROM ops.plan WHERE connection = :c AND stream = :s AND state = 'approved'"),
-            {"c": connection, "s": stream},
+        tokens = {i.token for i in wanted.intents}
+        refused = outbox.drop_unwanted(tx, connection, stream, wanted.targets, tokens, now)
+        source.resolve_quarantine(tx, connection, stream, entity, refused, now, push=True)
+        released = outbox.released(tx, connection, stream)
+        rest = replace(wanted, intents=[i for i in wanted.intents if i.token not in released])
+        held = reconcile.within(rest.counts, app.limits_of(connection, stream), existing)
+        outbox.drop_planned(tx, connection, stream, now)
+        if held is not None:
+            counts = {"create": rest.counts.create, "update": rest.counts.update, "delete": rest.counts.delete}
+            outbox.keep_plan(
+                tx, rest.id, connection, stream, state="held", counts=counts, reason=held.message, run_id=run_id, now=now
+            )
+            outbox.keep(tx, connection, stream, rest.intents, state="planned", plan_id=rest.id, now=now)
+        else:
+            outbox.keep(tx, connection, stream, rest.intents, state="ready", plan_id=None, now=now)
+            progress.keep(tx, _step(mapping), upto, hash_)
+        leaving = [i for i in wanted.intents if held is None or i.token in released]
+        outbox.log_shared(
+            tx, connection, stream, leaving, policy_hash=app.policies.sharing.version, run_id=run_id, now=now
         )
-        return {r[0] for r in rows}
+    if held is None:
+        return None
+    return (
+        f"{connection}.{stream}: {held.message}; nothing of it was sent. Look at it with "
+        f"`prm-sync plan {connection} {stream}` and release it with `prm-sync approve {rest.id}`"
+    )
 
 
 def _step(mapping: StreamMapping) -> str:

@@ -31,7 +31,7 @@ def refine(app: App, entities: Sequence[str] | None = None, *, dagster_run_id: s
         for name in entities or app.entities:
             refine_entity(app, name, report)
         report.work_s = time.perf_counter() - began
-    log.info("refined", extra=dict(report.numbers))
+    log.info("refined", extra={"counts": dict(report.numbers)})
     return report
 
 

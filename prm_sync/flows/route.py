@@ -48,7 +48,7 @@ def route(app: App, *, dagster_run_id: str | None = None) -> FlowReport:
         _sweep(app, now, run.id, report)
         _offer(app, now, run.id, report)
         report.work_s = time.perf_counter() - began
-    log.info("routed", extra=dict(report.numbers))
+    log.info("routed", extra={"counts": dict(report.numbers)})
     return report
 
 
@@ -92,7 +92,8 @@ class _Settled:
             elif said.code != "repeated":
                 self.late += 1
                 self.events.append((row.id, row.said_at, row.answer, False, said.message))
-        if row.said_stage is not None and row.said_stage != row.partner_stage and not row.superseded:
+        # `open` says nothing yet: a new record in the PRM comes back with it, and that is no news.
+        if row.said_stage is not None and row.said_stage != (row.partner_stage or "open") and not row.superseded:
             at = row.remote_time or row.said_at
             if at is None:
                 return

@@ -76,9 +76,8 @@ def _rows(
             skipped.append(remote_id)
         if values is None:
             continue
-        keys = "{" + ",".join(map(str, keys_of(values))) + "}"
         time = raw.instant(record.get(modified)) if modified else None
-        rows.append((connection, stream, remote_id, touched, time, None, keys, *values))
+        rows.append((connection, stream, remote_id, touched, time, None, *keys_of(values), *values))
     return rows, skipped
 
 

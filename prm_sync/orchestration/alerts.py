@@ -23,7 +23,8 @@ def raise_alert(
     with engine.begin() as tx:
         known = tx.execute(
             sa.text(
-                "SELECT 1 FROM ops.alert WHERE kind = :kind AND subject = :subject AND message = :message AND at > :since"
+                "SELECT 1 FROM ops.alert "
+                "WHERE kind = :kind AND subject = :subject AND message = :message AND at > :since"
             ),
             {"kind": kind, "subject": subject, "message": message, "since": now - AGAIN_AFTER},
         ).first()
@@ -31,7 +32,8 @@ def raise_alert(
             return False
         tx.execute(
             sa.text(
-                "INSERT INTO ops.alert (at, kind, subject, message, dagster_run_id) VALUES (:at, :kind, :subject, :message, :run)"
+                "INSERT INTO ops.alert (at, kind, subject, message, dagster_run_id) "
+                "VALUES (:at, :kind, :subject, :message, :run)"
             ),
             {"at": now, "kind": kind, "subject": subject, "message": message, "run": dagster_run_id},
         )
@@ -61,8 +63,8 @@ def post_waiting(
     try:
         for row in rows:
             body = {
-                "text": f"prm-sync: {row.subject}: {row.message}", "id": row.id, "at": row.at.isoformat(), "kind": row.kind,
-                "subject": row.subject, "message": row.message, "dagster_run_id": row.dagster_run_id,
+                "text": f"prm-sync: {row.subject}: {row.message}", "id": row.id, "at": row.at.isoformat(),
+                "kind": row.kind, "subject": row.subject, "message": row.message, "dagster_run_id": row.dagster_run_id,
             }  # fmt: skip
             try:
                 own.post(url.get_secret_value(), json=body).raise_for_status()

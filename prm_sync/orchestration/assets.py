@@ -1,4 +1,4 @@
-"""The assets: each starts one flow and says what it did. The warehouse is the hand-over; no value passes through Dagster."""
+"""The assets: each starts one flow and says what it did. Records stay in the warehouse: none passes through here."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +15,7 @@ from prm_sync.flows.route import route
 from prm_sync.orchestration import checks, figures, lineage
 from prm_sync.orchestration.catalogue import MEASURING_READS, ROUTING_READS, Catalogue, StreamEntry, digest, plain
 from prm_sync.orchestration.edge import OpenOnce, command, headlines, numbers, settled, sql
-from prm_sync.orchestration.keys import LEDGER, PERFORMANCE, PROJECT, core_key, push_key, raw_key, remote_key
+from prm_sync.orchestration.keys import LEDGER, PERFORMANCE, core_key, push_key, raw_key, remote_key
 from prm_sync.orchestration.project_asset import project_asset
 
 OPS, REVOPS = "team:ops", "team:revops"
@@ -79,7 +79,7 @@ def _raw(entry: StreamEntry, fresh: Freshness) -> dg.AssetsDefinition:
             "dagster/table_name": "raw.record",
             "dagster/column_schema": lineage.raw_schema(entry),
             "source to target": lineage.markdown(lineage.edges_in(entry)),
-            "query": sql(f"SELECT remote_id, payload FROM raw.record WHERE {where};"),
+            "query": sql(f"SELECT remote_id, payload FROM raw.record WHERE {where};"),  # noqa: S608 shown, not run
             "replay": command(f"prm-sync pull {connection} {stream}"),
             "mapping": ", ".join(f"{m.spec.file.parent.name}/{m.spec.file.name}" for m in entry.feeds) or "none",
         },
@@ -94,7 +94,8 @@ def _raw(entry: StreamEntry, fresh: Freshness) -> dg.AssetsDefinition:
         with headlines(subject):
             app = _app(context)
             progress = _progress(context, subject)
-            report = settled(subject, pull(app, connection, stream, on_page=progress, dagster_run_id=context.run.run_id))
+            pulled_now = pull(app, connection, stream, on_page=progress, dagster_run_id=context.run.run_id)
+            report = settled(subject, pulled_now)
             held, rows = figures.held(app, connection, stream), figures.raw_rows(app, connection, stream)
         yield dg.MaterializeResult(
             asset_key=key,
@@ -112,7 +113,8 @@ def _progress(context: dg.AssetExecutionContext, subject: str) -> Callable[[int,
         nonlocal last
         if time.monotonic() - last >= PROGRESS_S:
             last = time.monotonic()
-            context.log.info(f"{subject}: {read} records read" + (f" of {total}" if total else ""))
+            so_far = f"{read} records read of {total}" if total else f"{read} records read"
+            context.log.info(f"{subject}: {so_far}")  # noqa: G004 shown to people, in the run's page
 
     return said
 
@@ -137,8 +139,8 @@ def _core(catalogue: Catalogue, entity: Entity, fresh: Freshness) -> dg.AssetsDe
             "dagster/table_name": f"core.{name}",
             "dagster/column_schema": schema,
             "source to target": lineage.markdown(edges),
-            "query": sql(f'SELECT * FROM core."{name}" WHERE merged_into IS NULL AND deleted_at IS NULL;'),
-            "history": sql(f"SELECT * FROM core.{name}_history WHERE id = '...' ORDER BY valid_from;"),
+            "query": sql(f'SELECT * FROM core."{name}" WHERE merged_into IS NULL AND deleted_at IS NULL;'),  # noqa: S608 shown, not run
+            "history": sql(f"SELECT * FROM core.{name}_history WHERE id = '...' ORDER BY valid_from;"),  # noqa: S608 shown, not run
             "replay": command(f"prm-sync refine {name}"),
         },
     )
@@ -158,7 +160,8 @@ def _core(catalogue: Catalogue, entity: Entity, fresh: Freshness) -> dg.AssetsDe
         yield dg.MaterializeResult(
             asset_key=key,
             metadata={
-                **numbers(report), "dagster/row_count": rows, "dagster/column_schema": schema, "dagster/column_lineage": columns,
+                **numbers(report),
+                "dagster/row_count": rows, "dagster/column_schema": schema, "dagster/column_lineage": columns,
             },
             check_results=checks.core_results(key, found),
         )  # fmt: skip
@@ -196,7 +199,8 @@ def _ledger(catalogue: Catalogue, fresh: Freshness) -> dg.AssetsDefinition:
         yield dg.MaterializeResult(
             asset_key=LEDGER,
             metadata={
-                **numbers(report), "dagster/row_count": sum(offers.values()), **{f"offers_{s}": n for s, n in offers.items()},
+                **numbers(report),
+                "dagster/row_count": sum(offers.values()), **{f"offers_{s}": n for s, n in offers.items()},
             },
             check_results=checks.ledger_results(LEDGER, over),
         )  # fmt: skip
@@ -275,7 +279,7 @@ def _push(catalogue: Catalogue, entry: StreamEntry) -> dg.AssetsDefinition:
         metadata={
             "dagster/table_name": "ops.outbox",
             "source to target": lineage.markdown(lineage.edges_back(entry)),
-            "query": sql(f"SELECT * FROM ops.write_log WHERE {where} ORDER BY id DESC;"),
+            "query": sql(f"SELECT * FROM ops.write_log WHERE {where} ORDER BY id DESC;"),  # noqa: S608 shown, not run
             "plan": command(f"prm-sync plan {connection} {stream}"),
             "replay": command(f"prm-sync push {connection} {stream}"),
         },

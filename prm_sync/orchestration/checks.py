@@ -1,7 +1,7 @@
 """The asset checks: what is looked at after each flow, and from where on it stops what comes after.
 
-Only a quarantine that swallows a large part of a stream blocks: it means that the mapping or the remote has changed, and
-golden records should not follow. All other checks tell somebody.
+Only a quarantine that swallows a large part of a stream blocks: it means that the mapping or the remote has changed,
+and golden records should not follow. All other checks tell somebody.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ Specs = list[dg.AssetCheckSpec]
 
 def raw_specs(key: dg.AssetKey) -> Specs:
     return [
-        dg.AssetCheckSpec("read_to_the_end", asset=key, description="The read was not stopped early by a quota or a doubt"),
+        dg.AssetCheckSpec("read_to_the_end", asset=key, description="No quota and no doubt stopped the read early"),
         dg.AssetCheckSpec(
             "quarantine_share", asset=key, blocking=True,
             description=f"At most {QUARANTINE_SHARE:.0%} of the records are in quarantine; more stops what comes after",
         ),
-        dg.AssetCheckSpec("values_are_mapped", asset=key, description="Every value of a picklist is known to the mapping"),
+        dg.AssetCheckSpec("values_are_mapped", asset=key, description="The mapping knows every picklist value"),
     ]  # fmt: skip
 
 
@@ -49,16 +49,16 @@ def raw_results(key: dg.AssetKey, entry: StreamEntry, report: FlowReport, held: 
             "quarantine_share", key, held.records <= max(QUARANTINE_FEW, QUARANTINE_SHARE * rows),
             {"share": share, "records": held.records, "fields": held.fields,
              "look": command(f"prm-sync quarantine {entry.connection} {entry.stream}"),
-             "query": sql(f"SELECT code, field, reason, count(*) FROM ops.quarantine WHERE {where} GROUP BY 1, 2, 3;")},
+             "query": sql(f"SELECT code, field, reason, count(*) FROM ops.quarantine WHERE {where} GROUP BY 1, 2, 3;")},  # noqa: S608 shown, not run
             severity=ERROR,
-            description=f"{held.records} of {rows} records ({share:.0%}) are in quarantine: look at the mapping of {entry.stream}"
+            description=f"{held.records} of {rows} records ({share:.0%}) are in quarantine: look at the mapping"
             if held.records else None,
         ),
         check(
             "values_are_mapped", key, not held.unmapped,
             {"unmapped": dg.MetadataValue.md(f"| field | remote field | records |\n|---|---|---|\n{unmapped}"),
              "fields": len(held.unmapped),
-             "what to do": "add the values to `choices` of the mapping; the records are then mapped again by themselves"},
+             "what to do": "add the values to `choices` of the mapping; the records are then mapped again"},
         ),
     ]  # fmt: skip
 
@@ -84,17 +84,17 @@ def core_specs(key: dg.AssetKey) -> Specs:
 
 def core_results(key: dg.AssetKey, found: Sequence[figures.Reconciled]) -> Results:
     rows = "\n".join(
-        f"| {r.connection}.{r.stream} | {r.received} | {r.mapped} | {r.quarantined} | {'by `when`' if r.selective else r.lost} |"
+        f"| {r.connection}.{r.stream} | {r.received} | {r.mapped} | {r.quarantined} | "
+        f"{'by `when`' if r.selective else r.lost} |"
         for r in found
     )
-    lost = sum(abs(r.lost) for r in found)
+    lost, head = sum(abs(r.lost) for r in found), "| stream | received | mapped | quarantined | left |"
     return [
         check(
             "records_reconcile", key, lost == 0,
-            {"counts": dg.MetadataValue.md(f"| stream | received | mapped | quarantined | left |\n|---|---|---|---|---|\n{rows}"),
-             "lost": lost},
+            {"counts": dg.MetadataValue.md(f"{head}\n|---|---|---|---|---|\n{rows}"), "lost": lost},
             severity=ERROR,
-            description=f"{lost} records do not add up: run `prm-sync refine` again, then look at the counts" if lost else None,
+            description=f"{lost} records do not add up: run `prm-sync refine`, look at the counts" if lost else None,
         )
     ]  # fmt: skip
 
@@ -121,7 +121,7 @@ def ledger_results(key: dg.AssetKey, over: Sequence[tuple[str, int, int]]) -> Re
             "within_capacity", key, not over,
             {"over": dg.MetadataValue.md(f"| partner | offers this week | capacity |\n|---|---|---|\n{rows}"),
              "partners": len(over)},
-            description=f"{len(over)} partners have more offers than capacity: was a capacity lowered?" if over else None,
+            description=f"{len(over)} partners have more offers than capacity: was one lowered?" if over else None,
         )
     ]  # fmt: skip
 

@@ -95,7 +95,10 @@ def settled(subject: str, report: FlowReport) -> FlowReport:
 
 
 def _with_subject(subject: str, message: str) -> str:
-    return message if message.startswith(subject) else f"{subject}: {message}"
+    """Connectors begin with the connection's name: "crm.Lead: ..." says that already."""
+    if message.startswith(subject):
+        return message
+    return f"{subject}: {message.removeprefix(subject.partition('.')[0] + ': ')}"
 
 
 def numbers(report: FlowReport) -> dict[str, dg.MetadataValue]:

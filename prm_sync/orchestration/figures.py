@@ -32,7 +32,8 @@ def held(app: App, connection: str, stream: str) -> Held:
         rows = tx.execute(
             sa.text(
                 "SELECT field, coalesce(source, ''), code, count(DISTINCT remote_id) FROM ops.quarantine "
-                "WHERE connection = :c AND stream = :s AND state = 'open' AND field <> 'push' GROUP BY 1, 2, 3 ORDER BY 4 DESC"
+                "WHERE connection = :c AND stream = :s AND state = 'open' AND field <> 'push' "
+                "GROUP BY 1, 2, 3 ORDER BY 4 DESC"
             ),
             {"c": connection, "s": stream},
         ).all()
@@ -68,11 +69,12 @@ def reconcile(app: App, entity: str, streams: Sequence[tuple[str, str, bool]]) -
     """`streams`: (connection, stream, whether the mapping has a `when`)."""
     source = f"core.{app.tables.entities[entity].source.name}"
     statement = sa.text(
-        "SELECT (SELECT count(*) FROM raw.record WHERE connection = :c AND stream = :s AND deleted_at IS NULL), "
-        f"(SELECT count(*) FROM {source} WHERE connection = :c AND stream = :s AND deleted_at IS NULL), "  # noqa: S608
+        "SELECT (SELECT count(*) FROM raw.record "  # noqa: S608 the table's name is ours
+        "WHERE connection = :c AND stream = :s AND deleted_at IS NULL), "
+        f"(SELECT count(*) FROM {source} WHERE connection = :c AND stream = :s AND deleted_at IS NULL), "
         "(SELECT count(*) FROM ops.quarantine q JOIN raw.record r USING (connection, stream, remote_id) "
         " WHERE q.connection = :c AND q.stream = :s AND q.entity = :e AND q.field = '*' AND q.state = 'open' "
-        f" AND r.deleted_at IS NULL AND NOT EXISTS (SELECT 1 FROM {source} x WHERE x.connection = q.connection "  # noqa: S608
+        f" AND r.deleted_at IS NULL AND NOT EXISTS (SELECT 1 FROM {source} x WHERE x.connection = q.connection "
         "  AND x.stream = q.stream AND x.remote_id = q.remote_id AND x.deleted_at IS NULL))"
     )
     out = []
@@ -93,7 +95,8 @@ def over_capacity(app: App, since: datetime) -> list[tuple[str, int, int]]:
     with app.db.begin() as tx:
         rows = tx.execute(
             sa.text(
-                "SELECT p.id, count(*), p.weekly_capacity FROM ledger.lead_offer o JOIN core.partner p ON p.id = o.partner_id "
+                "SELECT p.id, count(*), p.weekly_capacity "
+                "FROM ledger.lead_offer o JOIN core.partner p ON p.id = o.partner_id "
                 "WHERE o.offered_at >= :since AND p.weekly_capacity IS NOT NULL "
                 "GROUP BY p.id, p.weekly_capacity HAVING count(*) > p.weekly_capacity ORDER BY 2 DESC LIMIT 50"
             ),
@@ -116,8 +119,8 @@ def outbox(app: App, connection: str, stream: str) -> Outbox:
     with app.db.begin() as tx:
         states = tx.execute(
             sa.text(
-                "SELECT state, count(*) FROM ops.outbox WHERE connection = :c AND stream = :s AND state NOT IN ('done', 'dropped') "
-                "GROUP BY 1 ORDER BY 1"
+                "SELECT state, count(*) FROM ops.outbox "
+                "WHERE connection = :c AND stream = :s AND state NOT IN ('done', 'dropped') GROUP BY 1 ORDER BY 1"
             ),
             at,
         ).all()
@@ -130,8 +133,8 @@ def outbox(app: App, connection: str, stream: str) -> Outbox:
         ).all()
         plans = tx.execute(
             sa.text(
-                "SELECT id, coalesce(reason, '') FROM ops.plan WHERE connection = :c AND stream = :s AND state = 'held' "
-                "ORDER BY created_at DESC LIMIT 20"
+                "SELECT id, coalesce(reason, '') FROM ops.plan "
+                "WHERE connection = :c AND stream = :s AND state = 'held' ORDER BY created_at DESC LIMIT 20"
             ),
             at,
         ).all()

@@ -19,8 +19,8 @@ SYNC_ALL, DELIVER, MEASURE, PURGE = "sync_all", "deliver", "measure", "purge"
 Job = dg.JobDefinition
 AssetJob = type(dg.define_asset_job("x"))
 UNDER_WAY = [
-    dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
+    dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING,
 ]  # fmt: skip
 
 

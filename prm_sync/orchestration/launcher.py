@@ -42,7 +42,7 @@ class MonitoredRunLauncher(DefaultRunLauncher):
 
     def _missing(self, run: DagsterRun) -> str | None:
         """Why the worker seems to be gone; None: it is there."""
-        client = self._get_grpc_client_for_termination(run.run_id)
+        client = self._get_grpc_client_for_termination(run.run_id)  # type: ignore[no-untyped-call]
         if client is None:
             return "the run has no code server"
         request = CanCancelExecutionRequest(run_id=run.run_id)

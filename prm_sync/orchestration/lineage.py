@@ -128,8 +128,8 @@ def lineage_rows(catalogue: Catalogue) -> Sequence[dict[str, str]]:
     for entry in catalogue.streams:
         for e in (*edges_in(entry), *edges_back(entry)):
             row = {
-                "connection": e.connection, "stream": e.stream, "entity": e.entity, "field": e.field, "source": e.remote,
-                "direction": "back" if e.back else "in", "transform": e.transform,
+                "connection": e.connection, "stream": e.stream, "entity": e.entity, "field": e.field,
+                "source": e.remote, "direction": "back" if e.back else "in", "transform": e.transform,
             }  # fmt: skip
             rows[tuple(list(row.values())[:6])] = row
     return list(rows.values())

@@ -29,8 +29,7 @@ def delete_old_runs(context: dg.OpExecutionContext, config: PurgeConfig) -> None
         deleted = purge_runs(
             context.instance, engine, datetime.now(UTC) - timedelta(days=config.keep_days), context.run.run_id
         )
-    context.log.info(f"{deleted} runs deleted that are older than {config.keep_days} days")
-    context.add_output_metadata({"deleted": deleted})
+    context.add_output_metadata({"deleted": deleted, "keep_days": config.keep_days})
 
 
 @dg.job(name="purge", description="Delete old runs and events of Dagster; their outline stays in ops.run",
@@ -68,7 +67,8 @@ def _keep_outline(engine: sa.Engine, records: list[dg.RunRecord]) -> None:
         started = record.start_time or record.create_timestamp.timestamp()
         rows.append(
             {
-                "id": f"dagster-{run.run_id}", "target": run.job_name, "state": states[run.status], "dagster": run.run_id,
+                "id": f"dagster-{run.run_id}", "dagster": run.run_id,
+                "target": run.job_name, "state": states[run.status],
                 "started": datetime.fromtimestamp(started, UTC),
                 "ended": datetime.fromtimestamp(record.end_time, UTC) if record.end_time else None,
                 "counts": msgspec.json.encode({"steps": len(run.step_keys_to_execute or ())}).decode(),
@@ -79,8 +79,8 @@ def _keep_outline(engine: sa.Engine, records: list[dg.RunRecord]) -> None:
         tx.execute(
             sa.text(
                 "INSERT INTO ops.run (id, verb, target, state, started_at, ended_at, counts, message, dagster_run_id) "
-                "VALUES (:id, 'dagster', :target, :state, :started, :ended, cast(:counts AS jsonb), :message, :dagster) "
-                "ON CONFLICT (id) DO NOTHING"
+                "VALUES (:id, 'dagster', :target, :state, :started, :ended, cast(:counts AS jsonb), :message, :dagster)"
+                " ON CONFLICT (id) DO NOTHING"
             ),
             rows,
         )

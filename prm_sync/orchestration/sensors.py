@@ -28,6 +28,10 @@ ReadSettings = Callable[[], Settings]
 def _warehouse(settings: Settings) -> Iterator[sa.Engine]:
     engine = db.engine(warehouse_url(settings))
     try:
+        with engine.begin() as tx:
+            made = tx.execute(sa.text("SELECT to_regclass('ops.alert') IS NOT NULL")).scalar_one()
+        if not made:  # plain `dagster dev` on a fresh installation: nothing has run yet
+            db.upgrade(engine)
         yield engine
     finally:
         engine.dispose()
@@ -111,7 +115,7 @@ def go_on_without(deliver: Any) -> dg.SensorDefinition:
 def watch(settings: ReadSettings, fresh: Sequence[dg.AssetKey]) -> dg.SensorDefinition:
     @dg.sensor(
         name="watch", default_status=RUNNING, minimum_interval_seconds=30,
-        description="Raises an alert for assets that are too old and for flows that are held; posts alerts to the webhook",
+        description="Raises alerts for assets that are too old and flows that are held; posts alerts to the webhook",
     )  # fmt: skip
     def watched(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         current, now = settings(), datetime.now(UTC)
@@ -143,7 +147,8 @@ def _alert_held(engine: sa.Engine, since: str, now: datetime) -> str:
     with engine.begin() as tx:
         rows = tx.execute(
             sa.text(
-                "SELECT verb, target, message, ended_at, dagster_run_id FROM ops.run WHERE state = 'held' AND ended_at > :since"
+                "SELECT verb, target, message, ended_at, dagster_run_id FROM ops.run "
+                "WHERE state = 'held' AND ended_at > :since"
             ),
             {"since": start},
         ).all()

@@ -18,7 +18,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -28,6 +28,8 @@ from filelock import FileLock, Timeout
 
 from prm_sync.errors import WarehouseError
 from prm_sync.settings import Settings
+from prm_sync.warehouse import db
+from prm_sync.warehouse.urls import dagster_url, warehouse_url
 
 log = logging.getLogger(__name__)
 
@@ -59,16 +61,19 @@ class Service:
         )
         log.info("service started", extra={"service": self.name, "pid": self.process.pid})
 
-    def look_after(self, now: float) -> None:
-        """Start it again where it died: at once, then ever more slowly."""
+    def look_after(self, now: float) -> bool:
+        """Start it again where it died: soon, then ever more slowly. True: it was started."""
         if self.process is None:
-            if now >= self.restart_at:
-                self.start()
-        elif (code := self.process.poll()) is not None:
+            if now < self.restart_at:
+                return False
+            self.start()
+            return True
+        if (code := self.process.poll()) is not None:
             self.deaths = [t for t in self.deaths if now - t < 300] + [now]
             wait_s = RESTART_AFTER_S[min(len(self.deaths), len(RESTART_AFTER_S)) - 1]
             log.error("service died", extra={"service": self.name, "code": code, "again_in_s": wait_s})
             self.process, self.restart_at = None, now + wait_s
+        return False
 
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:
@@ -104,10 +109,12 @@ def environment(settings: Settings, home: Path) -> dict[str, str]:
 def services(settings: Settings, port: int, host: str = HOST, read_only: bool = False) -> list[Service]:
     home = dagster_home(settings)
     env, workspace = environment(settings, home), ["-w", str(home / "workspace.yaml")]
+    quiet = ["--log-level", "warning"]  # three lines a sensor and tick otherwise
     web = [sys.executable, "-m", "dagster_webserver", "-h", host, "-p", str(port), *workspace]
+    web += ["--dagster-log-level", "warning", "--code-server-log-level", "warning"]
     if read_only:
         web.append("--read-only")
-    daemon = [sys.executable, "-m", "dagster._daemon", "run", *workspace]
+    daemon = [sys.executable, "-m", "dagster._daemon", "run", *quiet, *workspace]
     return [Service("web server", web, env, settings.project), Service("daemon", daemon, env, settings.project)]
 
 
@@ -119,14 +126,13 @@ def up(
 
     0: stopped on demand; 1: they did not become well, and why was said. Raises WarehouseError where they run already.
     """
-    if port_in_use(host, port):
-        raise WarehouseError(f"port {port} of {host} is taken; choose another with --port")
     stopping = stop or threading.Event()
     running = services(settings, port, host, read_only)
     with _alone(settings), _signals(stopping):
-        from prm_sync.warehouse.urls import dagster_url
-
-        dagster_url(settings)  # the server is up, or says why not, before anything else is
+        _stop_leftovers(settings)
+        if port_in_use(host, port):
+            raise WarehouseError(f"port {port} of {host} is taken; choose another with --port")
+        _prepare(settings)
         try:
             for service in running:
                 service.start()
@@ -134,13 +140,39 @@ def up(
             if not _become_well(running, host, port, say, stopping):
                 return 0 if stopping.is_set() else 1
             while not stopping.wait(0.5):
-                for service in running:
-                    service.look_after(time.monotonic())
+                started = [service.look_after(time.monotonic()) for service in running]
+                if any(started):
+                    _write_pids(settings, port, running)
             say("stopping; a run that is under way goes on to its end")
         finally:
             _stop_all(running)
             _pid_file(settings).unlink(missing_ok=True)
     return 0
+
+
+def _prepare(settings: Settings) -> None:
+    """The server is up and both databases are there, or it is said why not, before anything else starts."""
+    dagster_url(settings)
+    engine = db.engine(warehouse_url(settings))
+    try:
+        db.upgrade(engine)
+    finally:
+        engine.dispose()
+
+
+def _stop_leftovers(settings: Settings) -> None:
+    """Services whose `up` was killed: they would go on beside ours."""
+    try:
+        noted = json.loads(_pid_file(settings).read_text())["services"]
+    except (FileNotFoundError, ValueError, KeyError):
+        return
+    for name, (pid, since) in noted.items():
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.TimeoutExpired):
+            process = psutil.Process(pid)
+            if abs(process.create_time() - since) < 1:
+                log.warning("service left over, stopped", extra={"service": name, "pid": pid})
+                process.send_signal(signal.SIGINT)
+                process.wait(STOP_WITHIN_S)
 
 
 def _become_well(
@@ -181,7 +213,8 @@ def health(url: str) -> Health:
     daemons = data["instance"]["daemonHealth"]["allDaemonStatuses"]
     loaded = bool(entries) and all(e["loadStatus"] == "LOADED" for e in entries)
     ready = loaded and all(d["healthy"] for d in daemons if d["required"])
-    errors = [e["locationOrLoadError"] for e in entries if (e["locationOrLoadError"] or {}).get("__typename") == "PythonError"]
+    found = [e["locationOrLoadError"] or {} for e in entries]
+    errors = [e for e in found if e.get("__typename") == "PythonError"]
     if not errors:
         return Health(ready)
     words = (errors[0].get("cause") or errors[0])["message"].strip().splitlines()
@@ -232,14 +265,15 @@ def _pid_file(settings: Settings) -> Path:
 
 
 def _write_pids(settings: Settings, port: int, running: list[Service]) -> None:
-    pids = {service.name: service.process.pid for service in running if service.process is not None}
+    children = [(s.name, psutil.Process(s.process.pid)) for s in running if s.process is not None]
+    pids = {name: (child.pid, child.create_time()) for name, child in children}
     me = psutil.Process()
     note = {"up": me.pid, "since": me.create_time(), "port": port, "services": pids}
     _pid_file(settings).write_text(json.dumps(note) + "\n")
 
 
 @contextlib.contextmanager
-def _alone(settings: Settings):  # type: ignore[no-untyped-def]
+def _alone(settings: Settings) -> Iterator[None]:
     """Two daemons would both run the schedules."""
     lock = FileLock(settings.home / "services.lock", timeout=0, mode=0o600)
     try:
@@ -253,7 +287,7 @@ def _alone(settings: Settings):  # type: ignore[no-untyped-def]
 
 
 @contextlib.contextmanager
-def _signals(stopping: threading.Event):  # type: ignore[no-untyped-def]
+def _signals(stopping: threading.Event) -> Iterator[None]:
     """Ctrl-C and SIGTERM ask to stop; handlers exist only in a main thread (tests use `stop`)."""
     if threading.current_thread() is not threading.main_thread():
         yield

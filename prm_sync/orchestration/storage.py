@@ -18,14 +18,14 @@ from prm_sync.warehouse.urls import dagster_url
 
 
 class PrmSyncStorage(DagsterStorage, ConfigurableClass):
-    """Never made itself: `from_config_value` gives a PostgreSQL storage, its server started where it was not running."""
+    """Never made itself: `from_config_value` gives a PostgreSQL storage, its server started where it did not run."""
 
     @classmethod
     def config_type(cls) -> dict[str, Any]:
         return {}
 
     @classmethod
-    def from_config_value(
+    def from_config_value(  # type: ignore[override]
         cls,
         inst_data: ConfigurableClassData | None,
         config_value: Mapping[str, Any],  # noqa: ARG003 Dagster's signature

@@ -33,13 +33,15 @@ __all__ = [
 ]
 
 Keys: TypeAlias = tuple[tuple[str, ...], ...]
+MOST_GROUPS = 4  #: groups of one entity: each has a column of its own in core.<entity>_source
+_ABSENT = (0,)
 _BETWEEN = "\x1f"  #: between the parts of a key; folding never leaves one, it counts as space
 
 
 class EntityIdentity(Part):
     """What makes two records of one entity the same."""
 
-    same_if: Keys = Setting(description="Groups of fields: all fields of a group present and equal, the same entity")
+    same_if: Keys = Setting(max_length=MOST_GROUPS, description="Groups of fields: all fields of a group present and equal, the same entity")
 
     @field_validator("same_if")
     @classmethod
@@ -88,35 +90,42 @@ def keys_of(entity: Entity, policy: IdentityPolicy | None = None) -> Keys:
 def match_keys(entity: Entity, row: Mapping[str, Any], policy: IdentityPolicy | None = None) -> tuple[int, ...]:
     """The hashes of the keys that a record has, signed 64-bit. A group with a field missing or empty gives none."""
     columns = tuple(row)
-    return tuple(compile_keys(entity, policy, columns)(tuple(row[c] for c in columns)))
+    keys = compile_keys(entity, policy, columns)(tuple(row[c] for c in columns))
+    return tuple(key for key in keys if key is not None)
 
 
 def compile_keys(
     entity: Entity, policy: IdentityPolicy | None, columns: Sequence[str]
-) -> Callable[[Sequence[Any]], list[int]]:
-    """`match_keys` for many rows whose values stand in the order of `columns`.
+) -> Callable[[Sequence[Any]], list[int | None]]:
+    """The keys of many rows whose values stand in the order of `columns`: one for each group, in their order.
 
-    A group with a field that is not among the columns is left out.
+    None stands for a group of which a field is empty, or not among the columns; always `MOST_GROUPS` entries.
     """
-    groups = [group for group in keys_of(entity, policy) if all(f in columns for f in group)]
-    used = sorted({f for group in groups for f in group})
+    groups = keys_of(entity, policy)
+    used = sorted({f for group in groups for f in group if f in columns})
     places = tuple(columns.index(f) for f in used)
-    recipes = [(_BETWEEN.join((entity.name, *group)), tuple(used.index(f) for f in group)) for group in groups]
+    tail = [None] * (MOST_GROUPS - len(groups))
+    known = [all(f in used for f in group) for group in groups]
+    recipes = [
+        (_BETWEEN.join((entity.name, *group)), tuple(used.index(f) for f in group) if there else ())
+        for group, there in zip(groups, known, strict=True)
+    ]
     blake2b, from_bytes = hashlib.blake2b, int.from_bytes
 
-    def keys(row: Sequence[Any]) -> list[int]:
+    def keys(row: Sequence[Any]) -> list[int | None]:
         folded = [_folded(row[i]) for i in places]
-        found = []
+        found: list[int | None] = []
         for text, parts in recipes:
-            for i in parts:
-                part = folded[i]
+            for i in parts or _ABSENT:
+                part = folded[i] if parts else ""
                 if not part:
+                    found.append(None)
                     break
                 text += part
             else:
                 digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
                 found.append(from_bytes(digest, "big", signed=True))
-        return found
+        return found + tail
 
     return keys
 

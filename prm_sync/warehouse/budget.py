@@ -41,6 +41,8 @@ class SharedBudget:
         while True:
             now = self._now()
             with self._db.begin() as tx:
+                # All calls of a connection wait for one another here: a crash may forget the permits of an instant.
+                tx.exec_driver_sql("SET LOCAL synchronous_commit = off")
                 before = self._usages(tx, [w.name for w in wanted])
                 after, wait_s = grant_all(before, wanted, cost, now)
                 if wait_s <= 0:
@@ -59,14 +61,19 @@ class SharedBudget:
 
     def _usages(self, tx: sa.Connection, names: Sequence[str]) -> dict[str, Usage]:
         """The usages of these limits, locked until the transaction ends (in one order: no deadlock)."""
-        for name in sorted(names):
+        found = self._locked(tx, names)
+        if len(found) < len(set(names)):
             tx.execute(
                 sa.text(
                     "INSERT INTO ops.budget (connection, limit_name, state) VALUES (:c, :l, cast(:state AS jsonb)) "
                     "ON CONFLICT DO NOTHING"
                 ),
-                {"c": self._connection, "l": name, "state": _encoded(Usage())},
+                [{"c": self._connection, "l": name, "state": _encoded(Usage())} for name in sorted(set(names))],
             )
+            found = self._locked(tx, names)
+        return found
+
+    def _locked(self, tx: sa.Connection, names: Sequence[str]) -> dict[str, Usage]:
         rows = tx.execute(
             sa.text(
                 "SELECT limit_name, state FROM ops.budget WHERE connection = :c AND limit_name = ANY(:names) "
@@ -77,11 +84,10 @@ class SharedBudget:
         return {r.limit_name: usage_from_json(r.state) for r in rows}
 
     def _keep(self, tx: sa.Connection, usages: dict[str, Usage]) -> None:
-        for name, usage in usages.items():
-            tx.execute(
-                sa.text("UPDATE ops.budget SET state = cast(:state AS jsonb) WHERE connection = :c AND limit_name = :l"),
-                {"c": self._connection, "l": name, "state": _encoded(usage)},
-            )
+        tx.execute(
+            sa.text("UPDATE ops.budget SET state = cast(:state AS jsonb) WHERE connection = :c AND limit_name = :l"),
+            [{"c": self._connection, "l": name, "state": _encoded(usage)} for name, usage in usages.items()],
+        )
 
 
 def _encoded(usage: Usage) -> str:

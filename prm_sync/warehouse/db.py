@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -16,6 +19,8 @@ from prm_sync.errors import WarehouseError
 from prm_sync.warehouse.tables import SCHEMAS, Tables, build
 from prm_sync.warehouse.views import view_statements
 
+log = logging.getLogger(__name__)
+
 MIGRATIONS = Path(__file__).parent / "migrations"
 CONNECT_TIMEOUT_S = 15
 
@@ -27,6 +32,7 @@ def engine(url: str | sa.URL) -> sa.Engine:
         pool_size=5,
         max_overflow=10,
         pool_pre_ping=True,
+        hide_parameters=True,  # an error's text goes to logs and ops.run: no record's values in it
         connect_args={
             "connect_timeout": CONNECT_TIMEOUT_S,
             "options": "-c timezone=UTC -c application_name=prm-sync",
@@ -38,6 +44,21 @@ def engine(url: str | sa.URL) -> sa.Engine:
 def lock(conn: sa.Connection, name: str) -> None:
     """Wait for the lock `name` and hold it until the transaction ends."""
     conn.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock_key(name)})
+
+
+@contextmanager
+def alone(db: sa.Engine, name: str) -> Iterator[None]:
+    """The body runs in one process at a time; the others wait. A process that is killed lets go."""
+    key = {"key": lock_key(name)}
+    with db.connect() as plain:
+        conn = plain.execution_options(isolation_level="AUTOCOMMIT")  # no transaction stays open meanwhile
+        if not conn.execute(sa.text("SELECT pg_try_advisory_lock(:key)"), key).scalar_one():
+            log.info("another process is at it, waiting", extra={"lock": name})
+            conn.execute(sa.text("SELECT pg_advisory_lock(:key)"), key)
+        try:
+            yield
+        finally:
+            conn.execute(sa.text("SELECT pg_advisory_unlock(:key)"), key)
 
 
 def lock_key(name: str) -> int:

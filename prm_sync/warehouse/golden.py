@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from prm_sync.canonical.model import Entity
 from prm_sync.warehouse import bulk, progress
 from prm_sync.warehouse.db import lock
+from prm_sync.warehouse.tables import MATCH_KEYS
 
 CHUNK_ROWS = 40_000
 
@@ -100,6 +101,7 @@ class _Chunk:
         self.done = Refined()
 
     def run(self) -> Refined:
+        self._sql("SET LOCAL synchronous_commit = off")  # a chunk that gets lost is refined again
         self.touched = int(self._sql("SELECT nextval('core.change_seq')").scalar_one())
         self._load_batch()
         merged_ids, assigned = self._clusters()
@@ -119,28 +121,29 @@ class _Chunk:
         """The changed source rows with the entity they belong to so far."""
         self._sql("DROP TABLE IF EXISTS pg_temp.batch")
         external = f's."{self.external}"' if self.external else "NULL::text"
+        seen = progress.upto(self.tx, f"refined:{self.name}", "")
+        columns = f"s.connection, s.stream, s.remote_id, s.arrived, {', '.join(f's.{k}' for k in MATCH_KEYS)}, {external} AS external_id"
+        rows = f"core.{self.name}_source s"
+        of_batch = "s.touched > :after AND s.touched <= :upto"
+        pushed = "(s.connection, s.stream) IN (SELECT connection, stream FROM core.crosswalk WHERE matched_by = 'pushed')"
         self.done.rows = self._sql(
-            f"CREATE TEMP TABLE batch ON COMMIT DROP AS SELECT s.connection, s.stream, s.remote_id, s.arrived, s.match_keys, "
-            f"{external} AS external_id, x.entity_id FROM core.{self.name}_source s "
-            f"LEFT JOIN core.crosswalk x ON x.entity = '{self.name}' AND x.connection = s.connection "
-            "AND x.remote_id = s.remote_id AND x.stream = s.stream WHERE s.touched > :after AND s.touched <= :upto",
-            after=self.after, upto=self.upto,
+            f"CREATE TEMP TABLE batch ON COMMIT DROP AS SELECT {columns}, x.entity_id FROM {rows} LEFT JOIN core.crosswalk x "
+            f"ON x.entity = '{self.name}' AND x.connection = s.connection AND x.remote_id = s.remote_id AND x.stream = s.stream "
+            f"WHERE {of_batch} AND (s.arrived <= :seen OR {pushed}) "
+            f"UNION ALL SELECT {columns}, NULL FROM {rows} WHERE {of_batch} AND s.arrived > :seen AND NOT {pushed}",
+            after=self.after, upto=self.upto, seen=seen,
         ).rowcount  # fmt: skip
-        self._sql(
-            "INSERT INTO core.match_key (key, arrived) SELECT DISTINCT unnest(match_keys), arrived FROM pg_temp.batch "
-            "ON CONFLICT DO NOTHING"
-        )
+        newest = self._sql("SELECT max(arrived) FROM pg_temp.batch").scalar_one()
+        if newest is not None and newest > seen:
+            progress.keep(self.tx, f"refined:{self.name}", newest, "")
+        self._sql("ANALYZE pg_temp.batch")
+        bulk.analyze(self.tx, f"core.{self.name}_source", (*MATCH_KEYS, "arrived", "touched", "remote_id"))
 
     def _clusters(self) -> tuple[set[str], dict[int, tuple[str, str]]]:
         """Entities that were found to be one, and for each row that is not alone its entity and why."""
         why: dict[int, str] = {}
         edges: list[tuple[int, int]] = []
-        shared = self._sql(
-            "SELECT array_agg(k.arrived ORDER BY k.arrived) FROM (SELECT DISTINCT unnest(match_keys) AS key FROM pg_temp.batch) b "
-            "JOIN core.match_key k USING (key) GROUP BY key HAVING count(*) > 1"
-        )
-        groups: Sequence[list[int]] = shared.scalars().all()
-        for rows in groups:
+        for rows in self._sharing():
             edges += [(rows[0], other) for other in rows[1:]]
             why.update(dict.fromkeys(rows, "exact_key"))
         if self.external:
@@ -154,6 +157,14 @@ class _Chunk:
         if not edges:
             return set(), {}
         return self._assign(edges, why)
+
+    def _sharing(self) -> Iterator[list[int]]:
+        """Arrival numbers of the rows that share a key with a row of the batch, key by key."""
+        for key in MATCH_KEYS:
+            yield from self._sql(
+                f"SELECT array_agg(s.arrived ORDER BY s.arrived) FROM (SELECT DISTINCT {key} FROM pg_temp.batch "
+                f"WHERE {key} IS NOT NULL) b JOIN core.{self.name}_source s USING ({key}) GROUP BY {key} HAVING count(*) > 1"
+            ).scalars()
 
     def _assign(
         self, edges: list[tuple[int, int]], why: dict[int, str]
@@ -204,8 +215,11 @@ class _Chunk:
         )
         self._sql(
             f'UPDATE core."{self.name}" g SET merged_into = l.entity_id, touched = :touched FROM pg_temp.losers l '
-            "WHERE g.id = l.loser OR g.merged_into = l.loser",
+            "WHERE g.id = l.loser",
             touched=self.touched,
+        )
+        self._sql(
+            f'UPDATE core."{self.name}" g SET merged_into = l.entity_id FROM pg_temp.losers l WHERE g.merged_into = l.loser'
         )
         self._sql("UPDATE pg_temp.batch b SET entity_id = l.entity_id FROM pg_temp.losers l WHERE b.entity_id = l.loser")
         self.done.merged += len(losers)

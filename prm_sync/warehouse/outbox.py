@@ -41,9 +41,10 @@ def _json(value: object) -> str | None:
 def keep(
     tx: sa.Connection, connection: str, stream: str, intents: Sequence[Intent], *, state: str, plan_id: str | None, now: datetime
 ) -> int:
-    """Write the intents down; one that is there already (same token) stays as it is. Returns how many are new.
+    """Write the intents down; one that is on its way already (same token) stays as it is. Returns how many are new.
 
-    An older intent for the same target that was never settled is dropped: this one says what is wanted now.
+    An older intent for the same target that was never settled is dropped: this one says what is wanted now. One that
+    was dropped or held before, and is wanted again, takes up its old row.
     """
     if not intents:
         return 0
@@ -66,7 +67,8 @@ def keep(
     )
     return tx.exec_driver_sql(
         f"INSERT INTO ops.outbox ({bulk.quoted(columns)}) SELECT {bulk.quoted(columns)} FROM pg_temp.intents "
-        "ON CONFLICT (token) DO NOTHING"
+        "ON CONFLICT (token) DO UPDATE SET state = excluded.state, plan_id = excluded.plan_id, settled_at = NULL, "
+        "next_try_at = NULL WHERE outbox.state IN ('planned', 'dropped')"
     ).rowcount
 
 
@@ -85,6 +87,62 @@ def drop_planned(tx: sa.Connection, connection: str, stream: str, now: datetime)
     )
 
 
+def drop_unwanted(
+    tx: sa.Connection, connection: str, stream: str, targets: Iterable[tuple[str, str]], wanted: Iterable[str], now: datetime
+) -> list[str]:
+    """Drop what is not sent yet for these (entity id, target), but for the tokens that are `wanted`.
+
+    An offer that ran out while its creation waited must not be made any more. Returns the names of the targets under
+    which refused ones stand in quarantine.
+    """
+    bulk.stage(tx, "compared", "ops.outbox", ("entity_id", "target"), targets)
+    bulk.stage(tx, "wanted", "ops.outbox", ("token",), ((t,) for t in wanted))
+    rows = tx.execute(
+        sa.text(
+            "UPDATE ops.outbox o SET state = 'dropped', settled_at = :at FROM pg_temp.compared c, ops.outbox b "
+            "WHERE b.id = o.id AND o.connection = :c AND o.stream = :s AND o.entity_id = c.entity_id AND o.target = c.target "
+            "AND o.state IN ('planned', 'ready', 'refused') AND NOT EXISTS (SELECT FROM pg_temp.wanted w WHERE w.token = o.token) "
+            "RETURNING b.state, coalesce(o.remote_id, o.target)"
+        ),
+        {"c": connection, "s": stream, "at": now},
+    ).all()
+    return [r[1] for r in rows if r[0] == "refused"]
+
+
+def released(tx: sa.Connection, connection: str, stream: str) -> set[str]:
+    """Tokens that a person has approved and that are not sent yet."""
+    rows = tx.execute(
+        sa.text(
+            "SELECT o.token FROM ops.outbox o JOIN ops.plan p ON p.id = o.plan_id AND p.state = 'approved' "
+            "WHERE o.connection = :c AND o.stream = :s AND o.state = 'ready'"
+        ),
+        {"c": connection, "s": stream},
+    )
+    return {r[0] for r in rows}
+
+
+def end(db: sa.Engine, connection: str, stream: str) -> int:
+    """The end of a push: approved plans of which all was sent are `applied`. Returns how many changes are not settled."""
+    params = {"c": connection, "s": stream}
+    with db.begin() as tx:
+        tx.execute(
+            sa.text(
+                "UPDATE ops.plan p SET state = 'applied' WHERE connection = :c AND stream = :s AND state = 'approved' AND NOT "
+                "EXISTS (SELECT FROM ops.outbox o WHERE o.plan_id = p.id AND o.state IN ('planned', 'ready', 'sent', 'unknown', 'waiting'))"
+            ),
+            params,
+        )
+        return int(
+            tx.execute(
+                sa.text(
+                    "SELECT count(*) FROM ops.outbox WHERE connection = :c AND stream = :s "
+                    "AND state IN ('ready', 'sent', 'unknown', 'waiting')"
+                ),
+                params,
+            ).scalar_one()
+        )
+
+
 def last_done(tx: sa.Connection, connection: str, stream: str, entity_ids: Sequence[str]) -> dict[tuple[str, str], sa.Row[Any]]:
     """The last confirmed write of each target of these entities: (entity id, target) -> row."""
     rows = tx.execute(
@@ -100,7 +158,7 @@ def last_done(tx: sa.Connection, connection: str, stream: str, entity_ids: Seque
 
 def take_ready(tx: sa.Connection, connection: str, stream: str, size: int, run_id: str, now: datetime) -> Sequence[sa.Row[Any]]:
     """The next intents to send, marked `sent` before the call: after a crash they are looked up, not sent blindly."""
-    return tx.execute(
+    rows = tx.execute(
         sa.text(
             "UPDATE ops.outbox o SET state = 'sent', tries = tries + 1, run_id = :run FROM ("
             "SELECT id FROM ops.outbox WHERE connection = :c AND stream = :s AND state = 'ready' "
@@ -109,6 +167,7 @@ def take_ready(tx: sa.Connection, connection: str, stream: str, size: int, run_i
         ),
         {"c": connection, "s": stream, "size": size, "run": run_id, "now": now},
     ).all()
+    return sorted(rows, key=lambda r: r.id)  # RETURNING promises no order
 
 
 def in_doubt(tx: sa.Connection, connection: str, stream: str) -> Sequence[sa.Row[Any]]:

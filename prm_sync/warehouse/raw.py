@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -86,8 +86,9 @@ def stage(
         if remote_id is None or remote_id == "":
             raise ContractBroken(f"{state.connection}.{state.stream}: a record came without its key {key!r}")
         payload = _encode(record)
-        if b"\\u0000" in payload:
-            payload = payload.replace(b"\\u0000", b"")
+        if b"\\u0000" in payload:  # or a backslash and "u0000", which is no NUL
+            record = _without_nul(record)
+            payload = _encode(record)
         payloads[str(remote_id)] = (record, payload, digest(payload, digest_size=16).digest())
     known = _known(tx, state, list(payloads)) if state.records else {}
     fresh: list[tuple[Any, ...]] = []
@@ -118,6 +119,17 @@ def stage(
     if deleted:
         staged.deleted = mark_deleted(tx, state, deleted, seen_at)
     return staged
+
+
+def _without_nul(value: Any) -> Any:
+    """The same without NUL characters, which PostgreSQL does not keep in a text."""
+    if isinstance(value, str):
+        return value.replace("\0", "")
+    if isinstance(value, Mapping):
+        return {_without_nul(k): _without_nul(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nul(v) for v in value]
+    return value
 
 
 def _known(tx: sa.Connection, state: StreamState, ids: list[str]) -> dict[str, tuple[bytes, datetime | None]]:
@@ -233,13 +245,15 @@ class SeenIds:
     """The ids that a full read showed, kept in the database: what is not among them is gone."""
 
     def __init__(self, db: sa.Engine, state: StreamState) -> None:
-        self.state = state
+        self.state, self.empty = state, True
         self._conn = db.connect()
         self._conn.exec_driver_sql("CREATE TEMP TABLE seen (remote_id text) ON COMMIT PRESERVE ROWS")
         self._conn.commit()
 
-    def add(self, ids: Iterator[str]) -> None:
-        bulk.copy(self._conn, "pg_temp.seen", ("remote_id",), ((i,) for i in ids))
+    def add(self, ids: Iterable[str]) -> None:
+        rows = [(i,) for i in ids]
+        self.empty = self.empty and not rows
+        bulk.copy(self._conn, "pg_temp.seen", ("remote_id",), rows)
         self._conn.commit()
 
     def absent(self) -> list[str]:

@@ -11,8 +11,9 @@ import sqlalchemy as sa
 
 from prm_sync.warehouse import bulk
 from prm_sync.warehouse.db import lock
+from prm_sync.warehouse.tables import MATCH_KEYS
 
-HEAD = ("connection", "stream", "remote_id", "touched", "remote_time", "deleted_at", "match_keys")
+HEAD = ("connection", "stream", "remote_id", "touched", "remote_time", "deleted_at", *MATCH_KEYS)
 KEY = ("connection", "stream", "remote_id")
 
 
@@ -51,15 +52,14 @@ def write(
         bulk.copy(tx, table, all_columns, new)
     if changed:
         bulk.stage(tx, "changed", table, all_columns, changed)
+        sets = ", ".join(f'"{c}" = excluded."{c}"' for c in all_columns if c not in (*KEY, "remote_time"))
+        said = [c for c in columns if c != f"prm_{entity}_id"]
+        before, after = (", ".join(f'{row}."{c}"' for c in said) for row in ("s", "excluded"))
+        # A record that says nothing new keeps its time: the echo of our own write must not make it the latest.
         tx.exec_driver_sql(
-            f"DELETE FROM core.match_key k USING {table} s JOIN pg_temp.changed n USING (connection, stream, remote_id) "
-            "WHERE s.match_keys <> n.match_keys AND k.arrived = s.arrived AND k.key = ANY(s.match_keys) "
-            "AND NOT k.key = ANY(n.match_keys)"
-        )
-        sets = ", ".join(f'"{c}" = excluded."{c}"' for c in all_columns if c not in KEY)
-        tx.exec_driver_sql(
-            f"INSERT INTO {table} ({bulk.quoted(all_columns)}) SELECT {bulk.quoted(all_columns)} FROM pg_temp.changed "
-            f"ON CONFLICT (connection, stream, remote_id) DO UPDATE SET {sets}"
+            f"INSERT INTO {table} AS s ({bulk.quoted(all_columns)}) SELECT {bulk.quoted(all_columns)} FROM pg_temp.changed "
+            f"ON CONFLICT (connection, stream, remote_id) DO UPDATE SET {sets}, remote_time = CASE WHEN s.deleted_at IS NULL "
+            f"AND ROW({before}) IS NOT DISTINCT FROM ROW({after}) THEN s.remote_time ELSE excluded.remote_time END"
         )
 
 

@@ -34,6 +34,7 @@ _SQL: dict[Kind, sa.types.TypeEngine[Any]] = {
     Kind.TEXTS: pg.ARRAY(sa.Text()),
 }
 INSTANT = sa.DateTime(timezone=True)
+MATCH_KEYS = ("key_1", "key_2", "key_3", "key_4")  #: columns of the exact keys: equal key, same entity
 
 
 def column_of(field: Field) -> sa.Column[Any]:
@@ -64,11 +65,16 @@ def _touched(comment: str) -> sa.Column[Any]:
 
 
 def _record_key() -> tuple[sa.Column[Any], ...]:
+    """The remote id leads the key: the other two hardly differ, and comparing them first cost a third of a load."""
     return (
-        _key("connection", "Connection the record was pulled over"),
-        _key("stream", "Stream of the connection"),
-        _key("remote_id", "The record's id in the remote system"),
+        _need("connection", "Connection the record was pulled over"),
+        _need("stream", "Stream of the connection"),
+        _need("remote_id", "The record's id in the remote system"),
     )
+
+
+def _by_record(*more: str) -> sa.PrimaryKeyConstraint:
+    return sa.PrimaryKeyConstraint("remote_id", "connection", "stream", *more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +123,7 @@ def _raw(metadata: sa.MetaData) -> None:
         _need("seen_at", "Start of the read in which this payload was first seen", INSTANT),
         _may("deleted_at", "When the remote was first seen to have deleted it", INSTANT),
         _may("run_id", "Run that staged it"),
+        _by_record(),
         sa.Index("record_by_seq", "connection", "stream", "seq"),
         schema="raw", comment="One row per remote record, as last received",
     )  # fmt: skip
@@ -148,10 +155,11 @@ def _entity(metadata: sa.MetaData, entity: Entity) -> EntityTables:
         _touched("Change number of the last change of this row"),
         _may("remote_time", "Time of the last change, as the remote says", INSTANT),
         _may("deleted_at", "When the remote was first seen to have deleted it", INSTANT),
-        sa.Column("match_keys", pg.ARRAY(sa.BigInteger()), nullable=False, server_default="{}",
-                  comment="Hashes of the exact keys of policies/identity.yaml"),
+        *(_may(k, f"Hash of exact key {n} of policies/identity.yaml", sa.BigInteger()) for n, k in enumerate(MATCH_KEYS, 1)),
         *(column_of(f) for f in entity.fields),
+        _by_record(),
         sa.Index(f"{name}_source_touched", "touched"),
+        *(sa.Index(f"{name}_source_{k}", k, postgresql_where=sa.text(f"{k} IS NOT NULL")) for k in MATCH_KEYS),
         schema="core", comment=f"One row per remote record that is a {name}, in canonical form. {entity.doc}",
     )  # fmt: skip
     golden = sa.Table(
@@ -167,6 +175,7 @@ def _entity(metadata: sa.MetaData, entity: Entity) -> EntityTables:
         _may("deleted_at", "When its last remote record was deleted", INSTANT),
         _may("merged_into", "The entity it was found to be the same as"),
         sa.Index(f"{name}_touched", "touched"),
+        sa.Index(f"{name}_merged", "merged_into", postgresql_where=sa.text("merged_into IS NOT NULL")),
         schema="core", comment=f"Golden records. {entity.doc}",
     )  # fmt: skip
     past = sa.Table(
@@ -184,18 +193,14 @@ def _core(metadata: sa.MetaData) -> None:
     sa.Sequence("change_seq", schema="core", metadata=metadata)
     sa.Table(
         "crosswalk", metadata,
-        _key("entity", "Kind of entity"), _key("connection", "Connection"), _key("remote_id", "Id in the remote system"),
-        _key("stream", "Stream of the connection"),
+        *_record_key(), _need("entity", "Kind of entity"),
         _need("entity_id", "What we think the record is"),
         _need("matched_by", "Why: new, exact_key, external_id, pushed"), _need("score", "How sure, 0 to 1", sa.Double()),
         _need("since", "Since when", INSTANT),
+        _by_record("entity"),
         sa.Index("crosswalk_by_entity", "entity_id"),
+        sa.Index("crosswalk_pushed", "connection", "stream", postgresql_where=sa.text("matched_by = 'pushed'")),
         schema="core", comment="Which remote record is which entity",
-    )  # fmt: skip
-    sa.Table(
-        "match_key", metadata,
-        _key("key", "Hash of an exact key", sa.BigInteger()), _key("arrived", "The source row that has it", sa.BigInteger()),
-        schema="core", comment="Exact keys of all source rows: equal key, same entity",
     )  # fmt: skip
     sa.Table(
         "progress", metadata,
@@ -219,12 +224,13 @@ def _ops(metadata: sa.MetaData) -> None:
     )  # fmt: skip
     sa.Table(
         "quarantine", metadata,
-        *_record_key(), _key("entity", "Entity it was to become"),
-        _key("field", "Canonical field that is held back; '*': the whole record; 'push': refused by the remote"),
+        *_record_key(), _need("entity", "Entity it was to become"),
+        _need("field", "Canonical field that is held back; '*': the whole record; 'push': refused by the remote"),
         _need("code", "Kind of trouble"), _need("class", "transient, fixable or permanent"),
         _need("reason", "In words, without values"), _may("source", "Remote field concerned"),
         _may("mapping_hash", "Mapping that refused it"), _need("state", "open or resolved"),
         _need("first_seen_at", "First time", INSTANT), _need("last_seen_at", "Last time", INSTANT), _may("run_id", "Run"),
+        _by_record("entity", "field"),
         sa.Index("quarantine_open", "connection", "stream", postgresql_where=sa.text("state = 'open'")),
         schema="ops", comment="Records and fields that could not be used; the payload is in raw.record",
     )  # fmt: skip

@@ -230,8 +230,8 @@ def test_a_missing_variable_is_told_with_file_and_line(sandbox, defs, instance, 
 
 @pytest.mark.parametrize(
     ("error", "name"),
-    [(Misconfigured("no scope"), "misconfigured"), (Unavailable("503"), "unavailable"), (QuotaSpent("spent"), "unavailable"),
-     (FencedOff("another run"), "fenced"), (ConfigError("wrong"), "config")],
+    [(Misconfigured("no scope"), "misconfigured"), (Unavailable("503"), "unavailable"),
+     (QuotaSpent("spent"), "unavailable"), (FencedOff("another run"), "fenced"), (ConfigError("wrong"), "config")],
     ids=["misconfigured", "unavailable", "quota", "fenced", "config"],
 )  # fmt: skip
 def test_each_kind_of_error_says_what_to_do_and_is_never_retried(error, name):

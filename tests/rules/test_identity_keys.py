@@ -119,7 +119,7 @@ def test_an_entity_with_no_groups_matches_nothing() -> None:
 
 
 def test_a_group_of_columns_that_are_not_there_is_left_out() -> None:
-    assert compile_keys(LEAD, None, ("email", "mobile"))(("a@b.c", "1")) == list(match_keys(LEAD, {"email": "a@b.c"}))
+    assert compile_keys(LEAD, None, ("email", "mobile"))(("a@b.c", "1")) == [*match_keys(LEAD, {"email": "a@b.c"}), None, None, None]
 
 
 values = st.one_of(st.none(), st.text(max_size=6), st.integers(0, 3), st.booleans())
@@ -133,7 +133,7 @@ def test_the_order_of_columns_changes_no_key(row: dict[str, Any], rnd: Any) -> N
     columns = list(row)
     rnd.shuffle(columns)
     keys = compile_keys(LEAD, None, columns)([row[c] for c in columns])
-    assert tuple(keys) == match_keys(LEAD, row)
+    assert tuple(k for k in keys if k is not None) == match_keys(LEAD, row)
     assert all(-(1 << 63) <= key < 1 << 63 for key in keys)
 
 

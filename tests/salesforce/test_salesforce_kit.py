@@ -90,7 +90,8 @@ class LeadBench:
 
     def good_values(self, i):
         return {
-            "Prm_Lead_Id__c": f"L-{i}", "LastName": f"Müller {i}", "Company": f"Haus {i}", "Email": f"m{i}@haus.example",
+            "Prm_Lead_Id__c": f"L-{i}", "LastName": f"Müller {i}", "Company": f"Haus {i}",
+            "Email": f"m{i}@haus.example",
         }  # fmt: skip
 
     def bad_values(self):

@@ -150,19 +150,20 @@ def test_an_unsorted_server_that_loses_its_locator_loses_no_row(make_org):
     assert set(org.pull().records) == set(ids)
 
 
-def test_a_row_that_changes_between_two_pages_spoils_no_place(make_org):
+@pytest.mark.parametrize(("changed", "place"), [(4, 5), (5, 4)], ids=["in the middle", "at the end"])
+def test_a_row_that_changes_between_two_pages_spoils_no_place(make_org, changed, place):
     org = make_org(page_rows=3)
     ids = org.leads(9, SystemModstamp="2026-11-20T09:00:00.000+0000")
 
     def change():
         org.advance(seconds=30)
-        org.org.update("Lead", ids[5], {"Title": "changed"})
+        org.org.update("Lead", ids[changed], {"Title": "changed"})
 
     org.faults.run(change, path="*/query/*")
     broken = org.pull(stop_after=2)
-    # The second page ends with the changed row; its new time must not become the place to go on from.
-    assert (broken.cursor["stamp"], broken.cursor["id"]) == ("2026-11-20T09:00:00.000+0000", ids[4])
-    assert set(org.pull(broken.cursor).records) >= set(ids[5:])
+    # The second page shows the changed row with its new time, which must not become the place to go on from.
+    assert (broken.cursor["stamp"], broken.cursor["id"]) == ("2026-11-20T09:00:00.000+0000", ids[place])
+    assert set(org.pull(broken.cursor).records) >= {*ids[6:], ids[changed]}
 
 
 def test_deletes_merges_and_purges_are_told(org):
@@ -301,3 +302,15 @@ def test_a_read_that_is_left_early_stops_its_thread(make_org):
             thread.join(5)
         assert not any(t.is_alive() for t in threads)
     assert org.app.calls.count("GET", "/services/data/v{version}/query/{locator}") <= 5
+
+
+def test_an_object_that_tells_no_time_of_change_is_read_in_full_each_time(make_org):
+    org = make_org(page_rows=3)
+    ids = set(org.leads(7))
+    org.org.hidden["Lead"] = {"SystemModstamp", "LastModifiedDate", "CreatedDate"}
+    with org.open() as session:
+        [stream] = session.discover(["Lead"])
+    assert (stream.modified, stream.incremental, stream.deletes) == (None, False, Deletes.NEVER)
+    held = org.pull()
+    assert (set(held.records), held.cursor) == (ids, None)
+    assert set(org.pull(held.cursor).records) == ids

@@ -1,7 +1,8 @@
 """PartnerStack's Vendor API v2 over HTTP: Basic keys, the envelope, and one route for each documented call.
 
 Other processes drive it by `POST /__emulator__/do/<action>` with a JSON object of arguments: `load`, `answer`,
-`progress`, `submit_lead`, `register_deal`, `edit_deal`, `reward`, `settle_reward`, `remove` (hard), `switch`.
+`progress`, `submit_lead`, `register_deal`, `edit_deal`, `reward`, `settle_reward`, `remove` (hard), `switch`, and
+`each` for many of these in one call.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class PartnerStackApp(EmulatedApp):
                 "switch": self.switch, "load": self.load, "remove": self.account.remove,
                 "answer": deeds.answer, "progress": deeds.progress,
                 "submit_lead": deeds.submit_lead, "register_deal": deeds.register_deal, "edit_deal": deeds.edit_deal,
-                "reward": deeds.reward, "settle_reward": deeds.settle_reward,
+                "reward": deeds.reward, "settle_reward": deeds.settle_reward, "each": self.each,
             },
             reset=self.account.begin,
             error_body=lambda status: {"status": status, "message": f"Error {status}"},
@@ -57,6 +58,12 @@ class PartnerStackApp(EmulatedApp):
     def load(self, name: str, rows: Iterable[Mapping[str, Any]]) -> list[str]:
         """Puts rows into an object (`partnerships`, `leads` ...) as they are; their keys."""
         return self.account.load(name, rows)
+
+    def each(self, deeds: Iterable[Mapping[str, Any]]) -> None:
+        """Does many actions in one call, in their order: `{"do": name, ...its arguments}`."""
+        for deed in deeds:
+            arguments = {name: value for name, value in deed.items() if name != "do"}
+            self.faults.actions[deed["do"]](**arguments)
 
     def switch(self, **values: Any) -> None:
         """Sets switches while it runs, all others to their defaults. Raises ConfigError for a name that is none."""

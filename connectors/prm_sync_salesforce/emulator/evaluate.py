@@ -334,7 +334,7 @@ def _by_values(table: Table, column: Column, values: Sequence[Any]) -> list[str]
     if column.name == "Id":
         found = (id18(v) for v in texts if len(v) in (15, 18))
     else:
-        found = (i for i in (table.keys[column.name].get(v.lower()) for v in texts) if i)
+        found = (i for v in texts for i in table.keys[column.name].get(v.lower(), ()))
     return [i for i in dict.fromkeys(found) if i in table.rows]
 
 

@@ -31,7 +31,7 @@ class Table:
     object: SObject
     rows: dict[str, Row] = field(default_factory=dict)
     by_stamp: list[tuple[str, str]] = field(default_factory=list)
-    keys: dict[str, dict[str, str]] = field(default_factory=dict)  #: unique field -> lower-case value -> id
+    keys: dict[str, dict[str, list[str]]] = field(default_factory=dict)  #: external id -> lower-case value -> ids
     gone: list[tuple[str, str]] = field(default_factory=list)  #: (deletedDate, id)
     next_number: int = 1
 
@@ -59,7 +59,7 @@ class Table:
         if not row.get("IsDeleted"):
             for name, index in self.keys.items():
                 if row.get(name) is not None:
-                    index.setdefault(str(row[name]).lower(), row["Id"])
+                    index.setdefault(str(row[name]).lower(), []).append(row["Id"])
 
     def drop(self, row_id: str) -> None:
         self._forget(self.rows.pop(row_id))
@@ -68,8 +68,10 @@ class Table:
         del self.by_stamp[bisect_left(self.by_stamp, (row["SystemModstamp"], row["Id"]))]
         for name, index in self.keys.items():
             key = str(row.get(name)).lower()
-            if index.get(key) == row["Id"]:
-                del index[key]
+            if row["Id"] in index.get(key, ()):
+                index[key].remove(row["Id"])
+                if not index[key]:
+                    del index[key]
 
 
 class Org:
@@ -124,10 +126,8 @@ class Org:
         if name == "Id":
             row = table.rows.get(id18(value)) if len(value) in (15, 18) else None
             return [row] if row and not row.get("IsDeleted") else []
-        column = table.object.columns[name]
-        if column.unique:
-            found = table.keys[name].get(value.lower())
-            return [table.rows[found]] if found else []
+        if name in table.keys:
+            return [table.rows[found] for found in table.keys[name].get(value.lower(), ())]
         wanted = value.lower()
         return [r for r in table.rows.values() if str(r.get(name)).lower() == wanted and not r.get("IsDeleted")]
 
@@ -294,8 +294,8 @@ class Org:
             raise RowRefused("INVALID_FIELD_FOR_INSERT_UPDATE", message, refused)
         for name, value in checked.items():
             if table.object.columns[name].unique and value is not None:
-                holder = table.keys[name].get(str(value).lower())
-                if holder not in (None, own_id):
+                holder = next((i for i in table.keys[name].get(str(value).lower(), ()) if i != own_id), None)
+                if holder is not None:
                     message = f"duplicate value found: {name} duplicates value on record with id: {holder}"
                     raise RowRefused("DUPLICATE_VALUE", message, [])
         return checked

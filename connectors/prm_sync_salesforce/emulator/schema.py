@@ -194,7 +194,7 @@ ConvertedAccountId reference>Account readonly relation=ConvertedAccount
 ConvertedContactId reference>Contact readonly relation=ConvertedContact
 ConvertedOpportunityId reference>Opportunity readonly relation=ConvertedOpportunity
 PartnerAccountId reference>Account readonly relation=PartnerAccount
-Prm_Lead_Id__c string(40) external unique
+Prm_Lead_Id__c string(40) external
 Prm_Partner__c string(255)
 Prm_Partner_Key__c string(80)
 Prm_Offer_Status__c picklist{{pending|accepted|declined|expired|withdrawn}} restricted

@@ -58,6 +58,7 @@ def upgrade() -> None:
     schema='core',
     comment='Golden records. A customer: a company or a private person that buys, or may buy.'
     )
+    op.create_index('account_merged', 'account', ['merged_into'], unique=False, schema='core', postgresql_where=sa.text('merged_into IS NOT NULL'))
     op.create_index('account_touched', 'account', ['touched'], unique=False, schema='core')
     op.create_table('account_past',
     sa.Column('id', sa.Text(), nullable=False, comment='Id of the entity'),
@@ -97,7 +98,10 @@ def upgrade() -> None:
     sa.Column('touched', sa.BigInteger(), nullable=False, comment='Change number of the last change of this row'),
     sa.Column('remote_time', sa.DateTime(timezone=True), nullable=True, comment='Time of the last change, as the remote says'),
     sa.Column('deleted_at', sa.DateTime(timezone=True), nullable=True, comment='When the remote was first seen to have deleted it'),
-    sa.Column('match_keys', postgresql.ARRAY(sa.BigInteger()), server_default='{}', nullable=False, comment='Hashes of the exact keys of policies/identity.yaml'),
+    sa.Column('key_1', sa.BigInteger(), nullable=True, comment='Hash of exact key 1 of policies/identity.yaml'),
+    sa.Column('key_2', sa.BigInteger(), nullable=True, comment='Hash of exact key 2 of policies/identity.yaml'),
+    sa.Column('key_3', sa.BigInteger(), nullable=True, comment='Hash of exact key 3 of policies/identity.yaml'),
+    sa.Column('key_4', sa.BigInteger(), nullable=True, comment='Hash of exact key 4 of policies/identity.yaml'),
     sa.Column('name', sa.Text(), nullable=True, comment='Name, in its own script. PII: company; R004'),
     sa.Column('kind', sa.Text(), nullable=True, comment='Whether the account is a company or a person. one of company, person. PII: none; R006'),
     sa.Column('account_number', sa.Text(), nullable=True, comment="The seller's own number of the customer. PII: none; R004"),
@@ -118,11 +122,15 @@ def upgrade() -> None:
     sa.Column('owner', sa.Text(), nullable=True, comment="The seller's own person in charge, as the source names them. PII: none; R017"),
     sa.Column('created_at', sa.DateTime(timezone=True), nullable=True, comment='When the record was made in its source. PII: none'),
     sa.Column('is_test', sa.Boolean(), nullable=True, comment='True for a test record: kept, never routed, never counted. PII: none; R128'),
-    sa.PrimaryKeyConstraint('connection', 'stream', 'remote_id'),
+    sa.PrimaryKeyConstraint('remote_id', 'connection', 'stream'),
     sa.UniqueConstraint('arrived'),
     schema='core',
     comment='One row per remote record that is a account, in canonical form. A customer: a company or a private person that buys, or may buy.'
     )
+    op.create_index('account_source_key_1', 'account_source', ['key_1'], unique=False, schema='core', postgresql_where=sa.text('key_1 IS NOT NULL'))
+    op.create_index('account_source_key_2', 'account_source', ['key_2'], unique=False, schema='core', postgresql_where=sa.text('key_2 IS NOT NULL'))
+    op.create_index('account_source_key_3', 'account_source', ['key_3'], unique=False, schema='core', postgresql_where=sa.text('key_3 IS NOT NULL'))
+    op.create_index('account_source_key_4', 'account_source', ['key_4'], unique=False, schema='core', postgresql_where=sa.text('key_4 IS NOT NULL'))
     op.create_index('account_source_touched', 'account_source', ['touched'], unique=False, schema='core')
     op.create_table('activity',
     sa.Column('id', sa.Text(), nullable=False, comment='Stable id of the entity'),
@@ -149,6 +157,7 @@ def upgrade() -> None:
     schema='core',
     comment='Golden records. Something that was done: a call, a mail, a visit, a log-in.'
     )
+    op.create_index('activity_merged', 'activity', ['merged_into'], unique=False, schema='core', postgresql_where=sa.text('merged_into IS NOT NULL'))
     op.create_index('activity_touched', 'activity', ['touched'], unique=False, schema='core')
     op.create_table('activity_past',
     sa.Column('id', sa.Text(), nullable=False, comment='Id of the entity'),
@@ -180,7 +189,10 @@ def upgrade() -> None:
     sa.Column('touched', sa.BigInteger(), nullable=False, comment='Change number of the last change of this row'),
     sa.Column('remote_time', sa.DateTime(timezone=True), nullable=True, comment='Time of the last change, as the remote says'),
     sa.Column('deleted_at', sa.DateTime(timezone=True), nullable=True, comment='When the remote was first seen to have deleted it'),
-    sa.Column('match_keys', postgresql.ARRAY(sa.BigInteger()), server_default='{}', nullable=False, comment='Hashes of the exact keys of policies/identity.yaml'),
+    sa.Column('key_1', sa.BigInteger(), nullable=True, comment='Hash of exact key 1 of policies/identity.yaml'),
+    sa.Column('key_2', sa.BigInteger(), nullable=True, comment='Hash of exact key 2 of policies/identity.yaml'),
+    sa.Column('key_3', sa.BigInteger(), nullable=True, comment='Hash of exact key 3 of policies/identity.yaml'),
+    sa.Column('key_4', sa.BigInteger(), nullable=True, comment='Hash of exact key 4 of policies/identity.yaml'),
     sa.Column('type', sa.Text(), nullable=True, comment='What was done. one of call, email, meeting, visit, portal, task, other. PII: none; R018'),
     sa.Column('direction', sa.Text(), nullable=True, comment='From whom. one of in, out. PII: none; R018'),
     sa.Column('subject', sa.Text(), nullable=True, comment='What it was about. PII: personal; R018'),
@@ -193,11 +205,15 @@ def upgrade() -> None:
     sa.Column('lead_ref', sa.Text(), nullable=True, comment="About which lead. '<connection>:<remote id>' of a lead; join core.crosswalk. PII: none; R018"),
     sa.Column('created_at', sa.DateTime(timezone=True), nullable=True, comment='When the record was made in its source. PII: none'),
     sa.Column('is_test', sa.Boolean(), nullable=True, comment='True for a test record: kept, never routed, never counted. PII: none; R128'),
-    sa.PrimaryKeyConstraint('connection', 'stream', 'remote_id'),
+    sa.PrimaryKeyConstraint('remote_id', 'connection', 'stream'),
     sa.UniqueConstraint('arrived'),
     schema='core',
     comment='One row per remote record that is a activity, in canonical form. Something that was done: a call, a mail, a visit, a log-in.'
     )
+    op.create_index('activity_source_key_1', 'activity_source', ['key_1'], unique=False, schema='core', postgresql_where=sa.text('key_1 IS NOT NULL'))
+    op.create_index('activity_source_key_2', 'activity_source', ['key_2'], unique=False, schema='core', postgresql_where=sa.text('key_2 IS NOT NULL'))
+    op.create_index('activity_source_key_3', 'activity_source', ['key_3'], unique=False, schema='core', postgresql_where=sa.text('key_3 IS NOT NULL'))
+    op.create_index('activity_source_key_4', 'activity_source', ['key_4'], unique=False, schema='core', postgresql_where=sa.text('key_4 IS NOT NULL'))
     op.create_index('activity_source_touched', 'activity_source', ['touched'], unique=False, schema='core')
     op.create_table('agreement',
     sa.Column('id', sa.Text(), nullable=False, comment='Stable id of the entity'),
@@ -223,6 +239,7 @@ def upgrade() -> None:
     schema='core',
     comment='Golden records. A contract with a partner.'
     )
+    op.create_index('agreement_merged', 'agreement', ['merged_into'], unique=False, schema='core', postgresql_where=sa.text('merged_into IS NOT NULL'))
     op.create_index('agreement_touched', 'agreement', ['touched'], unique=False, schema='core')
     op.create_table('agreement_past',
     sa.Column('id', sa.Text(), nullable=False, comment='Id of the entity'),
@@ -253,7 +270,10 @@ def upgrade() -> None:
     sa.Column('touched', sa.BigInteger(), nullable=False, comment='Change number of the last change of this row'),
     sa.Column('remote_time', sa.DateTime(timezone=True), nullable=True, comment='Time of the last change, as the remote says'),
     sa.Column('deleted_at', sa.DateTime(timezone=True), nullable=True, comment='When the remote was first seen to have deleted it'),
-    sa.Column('match_keys', postgresql.ARRAY(sa.BigInteger()), server_default='{}', nullable=False, comment='Hashes of the exact keys of policies/identity.yaml'),
+    sa.Column('key_1', sa.BigInteger(), nullable=True, comment='Hash of exact key 1 of policies/identity.yaml'),
+    sa.Column('key_2', sa.BigInteger(), nullable=True, comment='Hash of exact key 2 of policies/identity.yaml'),
+    sa.Column('key_3', sa.BigInteger(), nullable=True, comment='Hash of exact key 3 of policies/identity.yaml'),
+    sa.Column('key_4', sa.BigInteger(), nullable=True, comment='Hash of exact key 4 of policies/identity.yaml'),
     sa.Column('partner_ref', sa.Text(), nullable=True, comment="With whom. '<connection>:<remote id>' of a partner; join core.crosswalk. PII: none; R008"),
     sa.Column('partner_key', sa.Text(), nullable=True, comment='With whom, by the key in the PRM. PII: none; R008'),
     sa.Column('kind', sa.Text(), nullable=True, comment='What kind of contract. PII: none; R008'),
@@ -265,11 +285,15 @@ def upgrade() -> None:
     sa.Column('document', sa.Text(), nullable=True, comment='Where the document is. PII: none; R122'),
     sa.Column('created_at', sa.DateTime(timezone=True), nullable=True, comment='When the record was made in its source. PII: none'),
     sa.Column('is_test', sa.Boolean(), nullable=True, comment='True for a test record: kept, never routed, never counted. PII: none; R128'),
-    sa.PrimaryKeyConstraint('connection', 'stream', 'remote_id'),
+    sa.PrimaryKeyConstraint('remote_id', 'connection', 'stream'),
     sa.UniqueConstraint('arrived'),
     schema='core',
     comment='One row per remote record that is a agreement, in canonical form. A contract with a partner.'
     )
+    op.create_index('agreement_source_key_1', 'agreement_source', ['key_1'], unique=False, schema='core', postgresql_where=sa.text('key_1 IS NOT NULL'))
+    op.create_index('agreement_source_key_2', 'agreement_source', ['key_2'], unique=False, schema='core', postgresql_where=sa.text('key_2 IS NOT NULL'))
+    op.create_index('agreement_source_key_3', 'agreement_source', ['key_3'], unique=False, schema='core', postgresql_where=sa.text('key_3 IS NOT NULL'))
+    op.create_index('agreement_source_key_4', 'agreement_source', ['key_4'], unique=False, schema='core', postgresql_where=sa.text('key_4 IS NOT NULL'))
     op.create_index('agreement_source_touched', 'agreement_source', ['touched'], unique=False, schema='core')
     op.create_table('case',
     sa.Column('id', sa.Text(), nullable=False, comment='Stable id of the entity'),
@@ -299,6 +323,7 @@ def upgrade() -> None:
     schema='core',
     comment='Golden records. A request for service.'
     )
+    op.create_index('case_merged', 'case', ['merged_into'], unique=False, schema='core', postgresql_where=sa.text('merged_into IS NOT NULL'))
     op.create_index('case_touched', 'case', ['touched'], unique=False, schema='core')
     op.create_table('case_past',
     sa.Column('id', sa.Text(), nullable=False, comment='Id of the entity'),
@@ -333,7 +358,10 @@ def upgrade() -> None:
     sa.Column('touched', sa.BigInteger(), nullable=False, comment='Change number of the last change of this row'),
     sa.Column('remote_time', sa.DateTime(timezone=True), nullable=True, comment='Time of the last change, as the remote says'),
     sa.Column('deleted_at', sa.DateTime(timezone=True), nullable=True, comment='When the remote was first seen to have deleted it'),
-    sa.Column('match_keys', postgresql.ARRAY(sa.BigInteger()), server_default='{}', nullable=False, comment='Hashes of the exact keys of policies/identity.yaml'),
+    sa.Column('key_1', sa.BigInteger(), nullable=True, comment='Hash of exact key 1 of policies/identity.yaml'),
+    sa.Column('key_2', sa.BigInteger(), nullable=True, comment='Hash of exact key 2 of policies/identity.yaml'),
+    sa.Column('key_3', sa.BigInteger(), nullable=True, comment='Hash of exact key 3 of policies/identity.yaml'),
+    sa.Column('key_4', sa.BigInteger(), nullable=True, comment='Hash of exact key 4 of policies/identity.yaml'),
     sa.Column('number', sa.Text(), nullable=True, comment='Number of the case. PII: none; R070'),
     sa.Column('subject', sa.Text(), nullable=True, comment='What it is about. PII: personal; R070'),
     sa.Column('description', sa.Text(), nullable=True, comment='What the customer wrote. PII: personal; R070'),
@@ -349,11 +377,15 @@ def upgrade() -> None:
     sa.Column('resolved_at', sa.DateTime(timezone=True), nullable=True, comment='When it was solved. PII: none; R083'),
     sa.Column('created_at', sa.DateTime(timezone=True), nullable=True, comment='When the record was made in its source. PII: none'),
     sa.Column('is_test', sa.Boolean(), nullable=True, comment='True for a test record: kept, never routed, never counted. PII: none; R128'),
-    sa.PrimaryKeyConstraint('connection', 'stream', 'remote_id'),
+    sa.PrimaryKeyConstraint('remote_id', 'connection', 'stream'),
     sa.UniqueConstraint('arrived'),
     schema='core',
     comment='One row per remote record that is a case, in canonical form. A request for service.'
     )
+    op.create_index('case_source_key_1', 'case_source', ['key_1'], unique=False, schema='core', postgresql_where=sa.text('key_1 IS NOT NULL'))
+    op.create_index('case_source_key_2', 'case_source', ['key_2'], unique=False, schema='core', postgresql_where=sa.text('key_2 IS NOT NULL'))
+    op.create_index('case_source_key_3', 'case_source', ['key_3'], unique=False, schema='core', postgresql_where=sa.text('key_3 IS NOT NULL'))
+    op.create_index('case_source_key_4', 'case_source', ['key_4'], unique=False, schema='core', postgresql_where=sa.text('key_4 IS NOT NULL'))
     op.create_index('case_source_touched', 'case_source', ['touched'], unique=False, schema='core')
     op.create_table('certification',
     sa.Column('id', sa.Text(), nullable=False, comment='Stable id of the entity'),
@@ -378,6 +410,7 @@ def upgrade() -> None:
     schema='core',
     comment='Golden records. A certificate that a partner, or one of its people, holds.'
     )
+    op.create_index('certification_merged', 'certification', ['merged_into'], unique=False, schema='core', postgresql_where=sa.text('merged_into IS NOT NULL'))
     op.create_index('certification_touched', 'certification', ['touched'], unique=False, schema='core')
     op.create_table('certification_past',
     sa.Column('id', sa.Text(), nullable=False, comment='Id of the entity'),
@@ -407,7 +440,10 @@ def upgrade() -> None:
     sa.Column('touched', sa.BigInteger(), nullable=False, comment='Change number of the last change of this row'),
     sa.Column('remote_time', sa.DateTime(timezone=True), nullable=True, comment='Time of the last change, as the remote says'),
     sa.Column('deleted_at', sa.DateTime(timezone=True), nullable=True, comment='When the remote was first seen to have deleted it'),
-    sa.Column('match_keys', postgresql.ARRAY(sa.BigInteger()), server_default='{}', nullable=False, comment='Hashes of the exact keys of policies/identity.yaml'),
+    sa.Column('key_1', sa.BigInteger(), nullable=True, comment='Hash of exact key 1 of policies/identity.yaml'),
+    sa.Column('key_2', sa.BigInteger(), nullable=True, comment='Hash of exact key 2 of policies/identity.yaml'),
+    sa.Column('key_3', sa.BigInteger(), nullable=True, comment='Hash of exact key 3 of policies/identity.yaml'),
+    sa.Column('key_4', sa.BigInteger(), nullable=True, comment='Hash of exact key 4 of policies/identity.yaml'),
     sa.Column('partner_ref', sa.Text(), nullable=True, comment="Who holds it. '<connection>:<remote id>' of a partner; join core.crosswalk. PII: none; R029"),
     sa.Column('user_ref', sa.Text(), nullable=True, comment="Which person. '<connection>:<remote id>' of a partner_user; join core.crosswalk. PII: none; R029"),
     sa.Column('partner_key', sa.Text(), nullable=True, comment="Who holds it, by the partner's key in the PRM. PII: none; R029"),
@@ -418,11 +454,15 @@ def upgrade() -> None:
     sa.Column('expires_on', sa.Date(), nullable=True, comment='Last day it is valid. PII: none; R029'),
     sa.Column('created_at', sa.DateTime(timezone=True), nullable=True, comment='When the record was made in its source. PII: none'),
     sa.Column('is_test', sa.Boolean(), nullable=True, comment='True for a test record: kept, never routed, never counted. PII: none; R128'),
-    sa.PrimaryKeyConstraint('connection', 'stream', 'remote_id'),
+    sa.PrimaryKeyConstraint('remote_id', 'connection', 'stream'),
     sa.UniqueConstraint('arrived'),
     schema='core',
     comment='One row per remote record that is a certification, in canonical form. A certificate that a partner, or one of its people, holds.'
     )
+    op.create_index('certification_source_key_1', 'certification_source', ['key_1'], unique=False, schema='core', postgresql_where=sa.text('key_1 IS NOT NULL'))
+    op.create_index('certification_source_key_2', 'certification_source', ['key_2'], unique=False, schema='core', postgresql_where=sa.text('key_2 IS NOT NULL'))
+    op.create_index('certification_source_key_3', 'certification_source', ['key_3'], unique=False, schema='core', postgresql_where=sa.text('key_3 IS NOT NULL'))
+    op.create_index('certification_source_key_4', 'certification_source', ['key_4'], unique=False, schema='core', postgresql_where=sa.text('key_4 IS NOT NULL'))
     op.create_index('certification_source_touched', 'certification_source', ['touched'], unique=False, schema='core')
     op.create_table('contact',
     sa.Column('id', sa.Text(), nullable=False, comment='Stable id of the entity'),
@@ -454,6 +494,7 @@ def upgrade() -> None:
     schema='core',
     comment='Golden records. A person at an account.'
     )
+    op.create_index('contact_merged', 'contact', ['merged_into'], unique=False, schema='core', postgresql_where=sa.text('merged_into IS NOT NULL'))
     op.create_index('contact_touched', 'contact', ['touched'], unique=False, schema='core')
     op.create_table('contact_past',
     sa.Column('id', sa.Text(), nullable=False, comment='Id of the entity'),
@@ -490,7 +531,10 @@ def upgrade() -> None:
     sa.Column('touched', sa.BigInteger(), nullable=False, comment='Change number of the last change of this row'),
     sa.Column('remote_time', sa.DateTime(timezone=True), nullable=True, comment='Time of the last change, as the remote says'),
     sa.Column('deleted_at', sa.DateTime(timezone=True), nullable=True, comment='When the remote was first seen to have deleted it'),
-    sa.Column('match_keys', postgresql.ARRAY(sa.BigInteger()), server_default='{}', nullable=False, comment='Hashes of the exact keys of policies/identity.yaml'),
+    sa.Column('key_1', sa.BigInteger(), nullable=True, comment='Hash of exact key 1 of policies/identity.yaml'),
+    sa.Column('key_2', sa.BigInteger(), nullable=True, comment='Hash of exact key 2 of policies/identity.yaml'),
+    sa.Column('key_3', sa.BigInteger(), nullable=True, comment='Hash of exact key 3 of policies/identity.yaml'),
+    sa.Column('key_4', sa.BigInteger(), nullable=True, comment='Hash of exact key 4 of policies/identity.yaml'),
     sa.Column('first_name', sa.Text(), nullable=True, comment='Given name, in its own script. PII: personal; R004'),
     sa.Column('last_name', sa.Text(), nullable=True, comment='Family name, in its own script. PII: personal; R004'),
     sa.Column('title', sa.Text(), nullable=True, comment='Job title. PII: personal; R004'),
@@ -508,26 +552,31 @@ def upgrade() -> None:
     sa.Column('no_call', sa.Boolean(), nullable=True, comment='True: the person does not want calls. PII: none; R024'),
     sa.Column('created_at', sa.DateTime(timezone=True), nullable=True, comment='When the record was made in its source. PII: none'),
     sa.Column('is_test', sa.Boolean(), nullable=True, comment='True for a test record: kept, never routed, never counted. PII: none; R128'),
-    sa.PrimaryKeyConstraint('connection', 'stream', 'remote_id'),
+    sa.PrimaryKeyConstraint('remote_id', 'connection', 'stream'),
     sa.UniqueConstraint('arrived'),
     schema='core',
     comment='One row per remote record that is a contact, in canonical form. A person at an account.'
     )
+    op.create_index('contact_source_key_1', 'contact_source', ['key_1'], unique=False, schema='core', postgresql_where=sa.text('key_1 IS NOT NULL'))
+    op.create_index('contact_source_key_2', 'contact_source', ['key_2'], unique=False, schema='core', postgresql_where=sa.text('key_2 IS NOT NULL'))
+    op.create_index('contact_source_key_3', 'contact_source', ['key_3'], unique=False, schema='core', postgresql_where=sa.text('key_3 IS NOT NULL'))
+    op.create_index('contact_source_key_4', 'contact_source', ['key_4'], unique=False, schema='core', postgresql_where=sa.text('key_4 IS NOT NULL'))
     op.create_index('contact_source_touched', 'contact_source', ['touched'], unique=False, schema='core')
     op.create_table('crosswalk',
-    sa.Column('entity', sa.Text(), nullable=False, comment='Kind of entity'),
-    sa.Column('connection', sa.Text(), nullable=False, comment='Connection'),
-    sa.Column('remote_id', sa.Text(), nullable=False, comment='Id in the remote system'),
+    sa.Column('connection', sa.Text(), nullable=False, comment='Connection the record was pulled over'),
     sa.Column('stream', sa.Text(), nullable=False, comment='Stream of the connection'),
+    sa.Column('remote_id', sa.Text(), nullable=False, comment="The record's id in the remote system"),
+    sa.Column('entity', sa.Text(), nullable=False, comment='Kind of entity'),
     sa.Column('entity_id', sa.Text(), nullable=False, comment='What we think the record is'),
     sa.Column('matched_by', sa.Text(), nullable=False, comment='Why: new, exact_key, external_id, pushed'),
     sa.Column('score', sa.Double(), nullable=False, comment='How sure, 0 to 1'),
     sa.Column('since', sa.DateTime(timezone=True), nullable=False, comment='Since when'),
-    sa.PrimaryKeyConstraint('entity', 'connection', 'remote_id', 'stream'),
+    sa.PrimaryKeyConstraint('remote_id', 'connection', 'stream', 'entity'),
     schema='core',
     comment='Which remote record is which entity'
     )
     op.create_index('crosswalk_by_entity', 'crosswalk', ['entity_id'], unique=False, schema='core')
+    op.create_index('crosswalk_pushed', 'crosswalk', ['connection', 'stream'], unique=False, schema='core', postgresql_where=sa.text("matched_by = 'pushed'"))
     op.create_table('deal_registration',
     sa.Column('id', sa.Text(), nullable=False, comment='Stable id of the entity'),
     sa.Column('number', sa.Text(), nullable=True, comment='Number or key in the PRM. PII: none; R048'),
@@ -564,6 +613,7 @@ def upgrade() -> None:
     schema='core',
     comment="Golden records. A partner's claim to a deal."
     )
+    op.create_index('deal_registration_merged', 'deal_registration', ['merged_into'], unique=False, schema='core', postgresql_where=sa.text('merged_into IS NOT NULL'))
     op.create_index('deal_registration_touched', 'deal_registration', ['touched'], unique=False, schema='core')
     op.create_table('deal_registration_past',
     sa.Column('id', sa.Text(), nullable=False, comment='Id of the entity'),
@@ -606,7 +656,10 @@ def upgrade() -> None:
     sa.Column('touched', sa.BigInteger(), nullable=False, comment='Change number of the last change of this row'),
     sa.Column('remote_time', sa.DateTime(timezone=True), nullable=True, comment='Time of the last change, as the remote says'),
     sa.Column('deleted_at', sa.DateTime(timezone=True), nullable=True, comment='When the remote was first seen to have deleted it'),
-    sa.Column('match_keys', postgresql.ARRAY(sa.BigInteger()), server_default='{}', nullable=False, comment='Hashes of the exact keys of policies/identity.yaml'),
+    sa.Column('key_1', sa.BigInteger(), nullable=True, comment='Hash of exact key 1 of policies/identity.yaml'),
+    sa.Column('key_2', sa.BigInteger(), nullable=True, comment='Hash of exact key 2 of policies/identity.yaml'),
+    sa.Column('key_3', sa.BigInteger(), nullable=True, comment='Hash of exact key 3 of policies/identity.yaml'),
+    sa.Column('key_4', sa.BigInteger(), nullable=True, comment='Hash of exact key 4 of policies/identity.yaml'),
     sa.Column('number', sa.Text(), nullable=True, comment='Number or key in the PRM. PII: none; R048'),
     sa.Column('partner_ref', sa.Text(), nullable=True, comment="Who registers. '<connection>:<remote id>' of a partner; join core.crosswalk. PII: none; R048"),
     sa.Column('account_name', sa.Text(), nullable=True, comment='The customer, as the partner names it. PII: company; R048'),
@@ -630,11 +683,15 @@ def upgrade() -> None:
     sa.Column('opportunity_ref', sa.Text(), nullable=True, comment="The opportunity it became. '<connection>:<remote id>' of a opportunity; join core.crosswalk. PII: none; R048"),
     sa.Column('created_at', sa.DateTime(timezone=True), nullable=True, comment='When the record was made in its source. PII: none'),
     sa.Column('is_test', sa.Boolean(), nullable=True, comment='True for a test record: kept, never routed, never counted. PII: none; R128'),
-    sa.PrimaryKeyConstraint('connection', 'stream', 'remote_id'),
+    sa.PrimaryKeyConstraint('remote_id', 'connection', 'stream'),
     sa.UniqueConstraint('arrived'),
     schema='core',
     comment="One row per remote record that is a deal_registration, in canonical form. A partner's claim to a deal."
     )
+    op.create_index('deal_registration_source_key_1', 'deal_registration_source', ['key_1'], unique=False, schema='core', postgresql_where=sa.text('key_1 IS NOT NULL'))
+    op.create_index('deal_registration_source_key_2', 'deal_registration_source', ['key_2'], unique=False, schema='core', postgresql_where=sa.text('key_2 IS NOT NULL'))
+    op.create_index('deal_registration_source_key_3', 'deal_registration_source', ['key_3'], unique=False, schema='core', postgresql_where=sa.text('key_3 IS NOT NULL'))
+    op.create_index('deal_registration_source_key_4', 'deal_registration_source', ['key_4'], unique=False, schema='core', postgresql_where=sa.text('key_4 IS NOT NULL'))
     op.create_index('deal_registration_source_touched', 'deal_registration_source', ['touched'], unique=False, schema='core')
     op.create_table('feedback',
     sa.Column('id', sa.Text(), nullable=False, comment='Stable id of the entity'),
@@ -660,6 +717,7 @@ def upgrade() -> None:
     schema='core',
     comment='Golden records. What customers and partners say.'
     )
+    op.create_index('feedback_merged', 'feedback', ['merged_into'], unique=False, schema='core', postgresql_where=sa.text('merged_into IS NOT NULL'))
     op.create_index('feedback_touched', 'feedback', ['touched'], unique=False, schema='core')
     op.create_table('feedback_past',
     sa.Column('id', sa.Text(), nullable=False, comment='Id of the entity'),
@@ -690,7 +748,10 @@ def upgrade() -> None:
     sa.Column('touched', sa.BigInteger(), nullable=False, comment='Change number of the last change of this row'),
     sa.Column('remote_time', sa.DateTime(timezone=True), nullable=True, comment='Time of the last change, as the remote says'),
     sa.Column('deleted_at', sa.DateTime(timezone=True), nullable=True, comment='When the remote was first seen to have deleted it'),
-    sa.Column('match_keys', postgresql.ARRAY(sa.BigInteger()), server_default='{}', nullable=False, comment='Hashes of the exact keys of policies/identity.yaml'),
+    sa.Column('key_1', sa.BigInteger(), nullable=True, comment='Hash of exact key 1 of policies/identity.yaml'),
+    sa.Column('key_2', sa.BigInteger(), nullable=True, comment='Hash of exact key 2 of policies/identity.yaml'),
+    sa.Column('key_3', sa.BigInteger(), nullable=True, comment='Hash of exact key 3 of policies/identity.yaml'),
+    sa.Column('key_4', sa.BigInteger(), nullable=True, comment='Hash of exact key 4 of policies/identity.yaml'),
     sa.Column('subject', sa.Text(), nullable=True, comment='About what. one of customer, partner, product, service, market. PII: none; R075'),
     sa.Column('instrument', sa.Text(), nullable=True, comment='How it was asked. one of csat, nps, free. PII: none; R085'),
     sa.Column('score', sa.Double(), nullable=True, comment='The answer as a number. PII: none; R085'),
@@ -702,11 +763,15 @@ def upgrade() -> None:
     sa.Column('at', sa.DateTime(timezone=True), nullable=True, comment='When. PII: none; R085'),
     sa.Column('created_at', sa.DateTime(timezone=True), nullable=True, comment='When the record was made in its source. PII: none'),
     sa.Column('is_test', sa.Boolean(), nullable=True, comment='True for a test record: kept, never routed, never counted. PII: none; R128'),
-    sa.PrimaryKeyConstraint('connection', 'stream', 'remote_id'),
+    sa.PrimaryKeyConstraint('remote_id', 'connection', 'stream'),
     sa.UniqueConstraint('arrived'),
     schema='core',
     comment='One row per remote record that is a feedback, in canonical form. What customers and partners say.'
     )
+    op.create_index('feedback_source_key_1', 'feedback_source', ['key_1'], unique=False, schema='core', postgresql_where=sa.text('key_1 IS NOT NULL'))
+    op.create_index('feedback_source_key_2', 'feedback_source', ['key_2'], unique=False, schema='core', postgresql_where=sa.text('key_2 IS NOT NULL'))
+    op.create_index('feedback_source_key_3', 'feedback_source', ['key_3'], unique=False, schema='core', postgresql_where=sa.text('key_3 IS NOT NULL'))
+    op.create_index('feedback_source_key_4', 'feedback_source', ['key_4'], unique=False, schema='core', postgresql_where=sa.text('key_4 IS NOT NULL'))
     op.create_index('feedback_source_touched', 'feedback_source', ['touched'], unique=False, schema='core')
     op.create_table('lead',
     sa.Column('id', sa.Text(), nullable=False, comment='Stable id of the entity'),
@@ -762,6 +827,7 @@ def upgrade() -> None:
     schema='core',
     comment='Golden records. Somebody who may buy, before there is an opportunity; what is routed to partners.'
     )
+    op.create_index('lead_merged', 'lead', ['merged_into'], unique=False, schema='core', postgresql_where=sa.text('merged_into IS NOT NULL'))
     op.create_index('lead_touched', 'lead', ['touched'], unique=False, schema='core')
     op.create_table('lead_past',
     sa.Column('id', sa.Text(), nullable=False, comment='Id of the entity'),
@@ -822,7 +888,10 @@ def upgrade() -> None:
     sa.Column('touched', sa.BigInteger(), nullable=False, comment='Change number of the last change of this row'),
     sa.Column('remote_time', sa.DateTime(timezone=True), nullable=True, comment='Time of the last change, as the remote says'),
     sa.Column('deleted_at', sa.DateTime(timezone=True), nullable=True, comment='When the remote was first seen to have deleted it'),
-    sa.Column('match_keys', postgresql.ARRAY(sa.BigInteger()), server_default='{}', nullable=False, comment='Hashes of the exact keys of policies/identity.yaml'),
+    sa.Column('key_1', sa.BigInteger(), nullable=True, comment='Hash of exact key 1 of policies/identity.yaml'),
+    sa.Column('key_2', sa.BigInteger(), nullable=True, comment='Hash of exact key 2 of policies/identity.yaml'),
+    sa.Column('key_3', sa.BigInteger(), nullable=True, comment='Hash of exact key 3 of policies/identity.yaml'),
+    sa.Column('key_4', sa.BigInteger(), nullable=True, comment='Hash of exact key 4 of policies/identity.yaml'),
     sa.Column('first_name', sa.Text(), nullable=True, comment='Given name, in its own script. PII: personal; R004'),
     sa.Column('last_name', sa.Text(), nullable=True, comment='Family name, in its own script. PII: personal; R004'),
     sa.Column('title', sa.Text(), nullable=True, comment='Job title. PII: personal; R044'),
@@ -864,19 +933,16 @@ def upgrade() -> None:
     sa.Column('won_amount', sa.BigInteger(), nullable=True, comment='What the partner sold, in minor units of `currency`. PII: none; R034'),
     sa.Column('created_at', sa.DateTime(timezone=True), nullable=True, comment='When the record was made in its source. PII: none'),
     sa.Column('is_test', sa.Boolean(), nullable=True, comment='True for a test record: kept, never routed, never counted. PII: none; R128'),
-    sa.PrimaryKeyConstraint('connection', 'stream', 'remote_id'),
+    sa.PrimaryKeyConstraint('remote_id', 'connection', 'stream'),
     sa.UniqueConstraint('arrived'),
     schema='core',
     comment='One row per remote record that is a lead, in canonical form. Somebody who may buy, before there is an opportunity; what is routed to partners.'
     )
+    op.create_index('lead_source_key_1', 'lead_source', ['key_1'], unique=False, schema='core', postgresql_where=sa.text('key_1 IS NOT NULL'))
+    op.create_index('lead_source_key_2', 'lead_source', ['key_2'], unique=False, schema='core', postgresql_where=sa.text('key_2 IS NOT NULL'))
+    op.create_index('lead_source_key_3', 'lead_source', ['key_3'], unique=False, schema='core', postgresql_where=sa.text('key_3 IS NOT NULL'))
+    op.create_index('lead_source_key_4', 'lead_source', ['key_4'], unique=False, schema='core', postgresql_where=sa.text('key_4 IS NOT NULL'))
     op.create_index('lead_source_touched', 'lead_source', ['touched'], unique=False, schema='core')
-    op.create_table('match_key',
-    sa.Column('key', sa.BigInteger(), nullable=False, comment='Hash of an exact key'),
-    sa.Column('arrived', sa.BigInteger(), nullable=False, comment='The source row that has it'),
-    sa.PrimaryKeyConstraint('key', 'arrived'),
-    schema='core',
-    comment='Exact keys of all source rows: equal key, same entity'
-    )
     op.create_table('opportunity',
     sa.Column('id', sa.Text(), nullable=False, comment='Stable id of the entity'),
     sa.Column('name', sa.Text(), nullable=True, comment='Name of the deal. PII: company; R059'),
@@ -910,6 +976,7 @@ def upgrade() -> None:
     schema='core',
     comment='Golden records. A deal in the CRM.'
     )
+    op.create_index('opportunity_merged', 'opportunity', ['merged_into'], unique=False, schema='core', postgresql_where=sa.text('merged_into IS NOT NULL'))
     op.create_index('opportunity_touched', 'opportunity', ['touched'], unique=False, schema='core')
     op.create_table('opportunity_past',
     sa.Column('id', sa.Text(), nullable=False, comment='Id of the entity'),
@@ -949,7 +1016,10 @@ def upgrade() -> None:
     sa.Column('touched', sa.BigInteger(), nullable=False, comment='Change number of the last change of this row'),
     sa.Column('remote_time', sa.DateTime(timezone=True), nullable=True, comment='Time of the last change, as the remote says'),
     sa.Column('deleted_at', sa.DateTime(timezone=True), nullable=True, comment='When the remote was first seen to have deleted it'),
-    sa.Column('match_keys', postgresql.ARRAY(sa.BigInteger()), server_default='{}', nullable=False, comment='Hashes of the exact keys of policies/identity.yaml'),
+    sa.Column('key_1', sa.BigInteger(), nullable=True, comment='Hash of exact key 1 of policies/identity.yaml'),
+    sa.Column('key_2', sa.BigInteger(), nullable=True, comment='Hash of exact key 2 of policies/identity.yaml'),
+    sa.Column('key_3', sa.BigInteger(), nullable=True, comment='Hash of exact key 3 of policies/identity.yaml'),
+    sa.Column('key_4', sa.BigInteger(), nullable=True, comment='Hash of exact key 4 of policies/identity.yaml'),
     sa.Column('name', sa.Text(), nullable=True, comment='Name of the deal. PII: company; R059'),
     sa.Column('account_ref', sa.Text(), nullable=True, comment="Who buys. '<connection>:<remote id>' of a account; join core.crosswalk. PII: none; R059"),
     sa.Column('stage', sa.Text(), nullable=True, comment='Stage of the deal. one of prospect, qualified, solution, proposal, commit, won, lost. PII: none; R052'),
@@ -970,11 +1040,15 @@ def upgrade() -> None:
     sa.Column('first_activity_at', sa.DateTime(timezone=True), nullable=True, comment="First activity of the seller's own people. PII: none; R048"),
     sa.Column('created_at', sa.DateTime(timezone=True), nullable=True, comment='When the record was made in its source. PII: none'),
     sa.Column('is_test', sa.Boolean(), nullable=True, comment='True for a test record: kept, never routed, never counted. PII: none; R128'),
-    sa.PrimaryKeyConstraint('connection', 'stream', 'remote_id'),
+    sa.PrimaryKeyConstraint('remote_id', 'connection', 'stream'),
     sa.UniqueConstraint('arrived'),
     schema='core',
     comment='One row per remote record that is a opportunity, in canonical form. A deal in the CRM.'
     )
+    op.create_index('opportunity_source_key_1', 'opportunity_source', ['key_1'], unique=False, schema='core', postgresql_where=sa.text('key_1 IS NOT NULL'))
+    op.create_index('opportunity_source_key_2', 'opportunity_source', ['key_2'], unique=False, schema='core', postgresql_where=sa.text('key_2 IS NOT NULL'))
+    op.create_index('opportunity_source_key_3', 'opportunity_source', ['key_3'], unique=False, schema='core', postgresql_where=sa.text('key_3 IS NOT NULL'))
+    op.create_index('opportunity_source_key_4', 'opportunity_source', ['key_4'], unique=False, schema='core', postgresql_where=sa.text('key_4 IS NOT NULL'))
     op.create_index('opportunity_source_touched', 'opportunity_source', ['touched'], unique=False, schema='core')
     op.create_table('order',
     sa.Column('id', sa.Text(), nullable=False, comment='Stable id of the entity'),
@@ -1005,6 +1079,7 @@ def upgrade() -> None:
     schema='core',
     comment='Golden records. What was bought, and its delivery.'
     )
+    op.create_index('order_merged', 'order', ['merged_into'], unique=False, schema='core', postgresql_where=sa.text('merged_into IS NOT NULL'))
     op.create_index('order_touched', 'order', ['touched'], unique=False, schema='core')
     op.create_table('order_past',
     sa.Column('id', sa.Text(), nullable=False, comment='Id of the entity'),
@@ -1040,7 +1115,10 @@ def upgrade() -> None:
     sa.Column('touched', sa.BigInteger(), nullable=False, comment='Change number of the last change of this row'),
     sa.Column('remote_time', sa.DateTime(timezone=True), nullable=True, comment='Time of the last change, as the remote says'),
     sa.Column('deleted_at', sa.DateTime(timezone=True), nullable=True, comment='When the remote was first seen to have deleted it'),
-    sa.Column('match_keys', postgresql.ARRAY(sa.BigInteger()), server_default='{}', nullable=False, comment='Hashes of the exact keys of policies/identity.yaml'),
+    sa.Column('key_1', sa.BigInteger(), nullable=True, comment='Hash of exact key 1 of policies/identity.yaml'),
+    sa.Column('key_2', sa.BigInteger(), nullable=True, comment='Hash of exact key 2 of policies/identity.yaml'),
+    sa.Column('key_3', sa.BigInteger(), nullable=True, comment='Hash of exact key 3 of policies/identity.yaml'),
+    sa.Column('key_4', sa.BigInteger(), nullable=True, comment='Hash of exact key 4 of policies/identity.yaml'),
     sa.Column('number', sa.Text(), nullable=True, comment='Order number. PII: none; R007'),
     sa.Column('account_ref', sa.Text(), nullable=True, comment="Who bought. '<connection>:<remote id>' of a account; join core.crosswalk. PII: none; R007"),
     sa.Column('partner_ref', sa.Text(), nullable=True, comment="The partner who sold or delivers. '<connection>:<remote id>' of a partner; join core.crosswalk. PII: none; R098"),
@@ -1057,11 +1135,15 @@ def upgrade() -> None:
     sa.Column('product', sa.Text(), nullable=True, comment='What was bought. PII: none; R069'),
     sa.Column('created_at', sa.DateTime(timezone=True), nullable=True, comment='When the record was made in its source. PII: none'),
     sa.Column('is_test', sa.Boolean(), nullable=True, comment='True for a test record: kept, never routed, never counted. PII: none; R128'),
-    sa.PrimaryKeyConstraint('connection', 'stream', 'remote_id'),
+    sa.PrimaryKeyConstraint('remote_id', 'connection', 'stream'),
     sa.UniqueConstraint('arrived'),
     schema='core',
     comment='One row per remote record that is a order, in canonical form. What was bought, and its delivery.'
     )
+    op.create_index('order_source_key_1', 'order_source', ['key_1'], unique=False, schema='core', postgresql_where=sa.text('key_1 IS NOT NULL'))
+    op.create_index('order_source_key_2', 'order_source', ['key_2'], unique=False, schema='core', postgresql_where=sa.text('key_2 IS NOT NULL'))
+    op.create_index('order_source_key_3', 'order_source', ['key_3'], unique=False, schema='core', postgresql_where=sa.text('key_3 IS NOT NULL'))
+    op.create_index('order_source_key_4', 'order_source', ['key_4'], unique=False, schema='core', postgresql_where=sa.text('key_4 IS NOT NULL'))
     op.create_index('order_source_touched', 'order_source', ['touched'], unique=False, schema='core')
     op.create_table('partner',
     sa.Column('id', sa.Text(), nullable=False, comment='Stable id of the entity'),
@@ -1104,6 +1186,7 @@ def upgrade() -> None:
     schema='core',
     comment='Golden records. An independent organisation that sells, serves or supplies with us.'
     )
+    op.create_index('partner_merged', 'partner', ['merged_into'], unique=False, schema='core', postgresql_where=sa.text('merged_into IS NOT NULL'))
     op.create_index('partner_touched', 'partner', ['touched'], unique=False, schema='core')
     op.create_table('partner_past',
     sa.Column('id', sa.Text(), nullable=False, comment='Id of the entity'),
@@ -1151,7 +1234,10 @@ def upgrade() -> None:
     sa.Column('touched', sa.BigInteger(), nullable=False, comment='Change number of the last change of this row'),
     sa.Column('remote_time', sa.DateTime(timezone=True), nullable=True, comment='Time of the last change, as the remote says'),
     sa.Column('deleted_at', sa.DateTime(timezone=True), nullable=True, comment='When the remote was first seen to have deleted it'),
-    sa.Column('match_keys', postgresql.ARRAY(sa.BigInteger()), server_default='{}', nullable=False, comment='Hashes of the exact keys of policies/identity.yaml'),
+    sa.Column('key_1', sa.BigInteger(), nullable=True, comment='Hash of exact key 1 of policies/identity.yaml'),
+    sa.Column('key_2', sa.BigInteger(), nullable=True, comment='Hash of exact key 2 of policies/identity.yaml'),
+    sa.Column('key_3', sa.BigInteger(), nullable=True, comment='Hash of exact key 3 of policies/identity.yaml'),
+    sa.Column('key_4', sa.BigInteger(), nullable=True, comment='Hash of exact key 4 of policies/identity.yaml'),
     sa.Column('name', sa.Text(), nullable=True, comment='Name, in its own script. PII: company; R001'),
     sa.Column('partner_key', sa.Text(), nullable=True, comment="The partner's key in the PRM. PII: none; R001"),
     sa.Column('domain', sa.Text(), nullable=True, comment='Internet domain of the company. PII: company; R004'),
@@ -1180,11 +1266,15 @@ def upgrade() -> None:
     sa.Column('prm_partner_id', sa.Text(), nullable=True, comment="The partner's id here, as this system gave it to the source. PII: none; R121"),
     sa.Column('created_at', sa.DateTime(timezone=True), nullable=True, comment='When the record was made in its source. PII: none'),
     sa.Column('is_test', sa.Boolean(), nullable=True, comment='True for a test record: kept, never routed, never counted. PII: none; R128'),
-    sa.PrimaryKeyConstraint('connection', 'stream', 'remote_id'),
+    sa.PrimaryKeyConstraint('remote_id', 'connection', 'stream'),
     sa.UniqueConstraint('arrived'),
     schema='core',
     comment='One row per remote record that is a partner, in canonical form. An independent organisation that sells, serves or supplies with us.'
     )
+    op.create_index('partner_source_key_1', 'partner_source', ['key_1'], unique=False, schema='core', postgresql_where=sa.text('key_1 IS NOT NULL'))
+    op.create_index('partner_source_key_2', 'partner_source', ['key_2'], unique=False, schema='core', postgresql_where=sa.text('key_2 IS NOT NULL'))
+    op.create_index('partner_source_key_3', 'partner_source', ['key_3'], unique=False, schema='core', postgresql_where=sa.text('key_3 IS NOT NULL'))
+    op.create_index('partner_source_key_4', 'partner_source', ['key_4'], unique=False, schema='core', postgresql_where=sa.text('key_4 IS NOT NULL'))
     op.create_index('partner_source_touched', 'partner_source', ['touched'], unique=False, schema='core')
     op.create_table('partner_user',
     sa.Column('id', sa.Text(), nullable=False, comment='Stable id of the entity'),
@@ -1211,6 +1301,7 @@ def upgrade() -> None:
     schema='core',
     comment='Golden records. A person who works for a partner.'
     )
+    op.create_index('partner_user_merged', 'partner_user', ['merged_into'], unique=False, schema='core', postgresql_where=sa.text('merged_into IS NOT NULL'))
     op.create_index('partner_user_touched', 'partner_user', ['touched'], unique=False, schema='core')
     op.create_table('partner_user_past',
     sa.Column('id', sa.Text(), nullable=False, comment='Id of the entity'),
@@ -1242,7 +1333,10 @@ def upgrade() -> None:
     sa.Column('touched', sa.BigInteger(), nullable=False, comment='Change number of the last change of this row'),
     sa.Column('remote_time', sa.DateTime(timezone=True), nullable=True, comment='Time of the last change, as the remote says'),
     sa.Column('deleted_at', sa.DateTime(timezone=True), nullable=True, comment='When the remote was first seen to have deleted it'),
-    sa.Column('match_keys', postgresql.ARRAY(sa.BigInteger()), server_default='{}', nullable=False, comment='Hashes of the exact keys of policies/identity.yaml'),
+    sa.Column('key_1', sa.BigInteger(), nullable=True, comment='Hash of exact key 1 of policies/identity.yaml'),
+    sa.Column('key_2', sa.BigInteger(), nullable=True, comment='Hash of exact key 2 of policies/identity.yaml'),
+    sa.Column('key_3', sa.BigInteger(), nullable=True, comment='Hash of exact key 3 of policies/identity.yaml'),
+    sa.Column('key_4', sa.BigInteger(), nullable=True, comment='Hash of exact key 4 of policies/identity.yaml'),
     sa.Column('partner_ref', sa.Text(), nullable=True, comment="Whom the person works for. '<connection>:<remote id>' of a partner; join core.crosswalk. PII: none; R002"),
     sa.Column('first_name', sa.Text(), nullable=True, comment='Given name, in its own script. PII: personal; R004'),
     sa.Column('last_name', sa.Text(), nullable=True, comment='Family name, in its own script. PII: personal; R004'),
@@ -1255,11 +1349,15 @@ def upgrade() -> None:
     sa.Column('last_login_at', sa.DateTime(timezone=True), nullable=True, comment='Last visit to the portal. PII: personal; R020'),
     sa.Column('created_at', sa.DateTime(timezone=True), nullable=True, comment='When the record was made in its source. PII: none'),
     sa.Column('is_test', sa.Boolean(), nullable=True, comment='True for a test record: kept, never routed, never counted. PII: none; R128'),
-    sa.PrimaryKeyConstraint('connection', 'stream', 'remote_id'),
+    sa.PrimaryKeyConstraint('remote_id', 'connection', 'stream'),
     sa.UniqueConstraint('arrived'),
     schema='core',
     comment='One row per remote record that is a partner_user, in canonical form. A person who works for a partner.'
     )
+    op.create_index('partner_user_source_key_1', 'partner_user_source', ['key_1'], unique=False, schema='core', postgresql_where=sa.text('key_1 IS NOT NULL'))
+    op.create_index('partner_user_source_key_2', 'partner_user_source', ['key_2'], unique=False, schema='core', postgresql_where=sa.text('key_2 IS NOT NULL'))
+    op.create_index('partner_user_source_key_3', 'partner_user_source', ['key_3'], unique=False, schema='core', postgresql_where=sa.text('key_3 IS NOT NULL'))
+    op.create_index('partner_user_source_key_4', 'partner_user_source', ['key_4'], unique=False, schema='core', postgresql_where=sa.text('key_4 IS NOT NULL'))
     op.create_index('partner_user_source_touched', 'partner_user_source', ['touched'], unique=False, schema='core')
     op.create_table('progress',
     sa.Column('step', sa.Text(), nullable=False, comment="What was done: 'refine:<entity>', 'route', 'push:<connection>:<stream>'"),
@@ -1293,6 +1391,7 @@ def upgrade() -> None:
     schema='core',
     comment='Golden records. What a partner agreed to reach in a period.'
     )
+    op.create_index('target_merged', 'target', ['merged_into'], unique=False, schema='core', postgresql_where=sa.text('merged_into IS NOT NULL'))
     op.create_index('target_touched', 'target', ['touched'], unique=False, schema='core')
     op.create_table('target_past',
     sa.Column('id', sa.Text(), nullable=False, comment='Id of the entity'),
@@ -1323,7 +1422,10 @@ def upgrade() -> None:
     sa.Column('touched', sa.BigInteger(), nullable=False, comment='Change number of the last change of this row'),
     sa.Column('remote_time', sa.DateTime(timezone=True), nullable=True, comment='Time of the last change, as the remote says'),
     sa.Column('deleted_at', sa.DateTime(timezone=True), nullable=True, comment='When the remote was first seen to have deleted it'),
-    sa.Column('match_keys', postgresql.ARRAY(sa.BigInteger()), server_default='{}', nullable=False, comment='Hashes of the exact keys of policies/identity.yaml'),
+    sa.Column('key_1', sa.BigInteger(), nullable=True, comment='Hash of exact key 1 of policies/identity.yaml'),
+    sa.Column('key_2', sa.BigInteger(), nullable=True, comment='Hash of exact key 2 of policies/identity.yaml'),
+    sa.Column('key_3', sa.BigInteger(), nullable=True, comment='Hash of exact key 3 of policies/identity.yaml'),
+    sa.Column('key_4', sa.BigInteger(), nullable=True, comment='Hash of exact key 4 of policies/identity.yaml'),
     sa.Column('partner_ref', sa.Text(), nullable=True, comment="Whose target. '<connection>:<remote id>' of a partner; join core.crosswalk. PII: none; R035"),
     sa.Column('partner_key', sa.Text(), nullable=True, comment="Whose target, by the partner's key in the PRM. PII: none; R035"),
     sa.Column('metric', sa.Text(), nullable=True, comment='What is counted. one of revenue, leads, deals, certifications. PII: none; R035'),
@@ -1335,11 +1437,15 @@ def upgrade() -> None:
     sa.Column('status', sa.Text(), nullable=True, comment='State of the target. one of draft, agreed, closed. PII: none; R035'),
     sa.Column('created_at', sa.DateTime(timezone=True), nullable=True, comment='When the record was made in its source. PII: none'),
     sa.Column('is_test', sa.Boolean(), nullable=True, comment='True for a test record: kept, never routed, never counted. PII: none; R128'),
-    sa.PrimaryKeyConstraint('connection', 'stream', 'remote_id'),
+    sa.PrimaryKeyConstraint('remote_id', 'connection', 'stream'),
     sa.UniqueConstraint('arrived'),
     schema='core',
     comment='One row per remote record that is a target, in canonical form. What a partner agreed to reach in a period.'
     )
+    op.create_index('target_source_key_1', 'target_source', ['key_1'], unique=False, schema='core', postgresql_where=sa.text('key_1 IS NOT NULL'))
+    op.create_index('target_source_key_2', 'target_source', ['key_2'], unique=False, schema='core', postgresql_where=sa.text('key_2 IS NOT NULL'))
+    op.create_index('target_source_key_3', 'target_source', ['key_3'], unique=False, schema='core', postgresql_where=sa.text('key_3 IS NOT NULL'))
+    op.create_index('target_source_key_4', 'target_source', ['key_4'], unique=False, schema='core', postgresql_where=sa.text('key_4 IS NOT NULL'))
     op.create_index('target_source_touched', 'target_source', ['touched'], unique=False, schema='core')
     op.create_table('lead_offer',
     sa.Column('id', sa.Text(), nullable=False, comment='Id of the offer'),
@@ -1515,7 +1621,7 @@ def upgrade() -> None:
     sa.Column('first_seen_at', sa.DateTime(timezone=True), nullable=False, comment='First time'),
     sa.Column('last_seen_at', sa.DateTime(timezone=True), nullable=False, comment='Last time'),
     sa.Column('run_id', sa.Text(), nullable=True, comment='Run'),
-    sa.PrimaryKeyConstraint('connection', 'stream', 'remote_id', 'entity', 'field'),
+    sa.PrimaryKeyConstraint('remote_id', 'connection', 'stream', 'entity', 'field'),
     schema='ops',
     comment='Records and fields that could not be used; the payload is in raw.record'
     )
@@ -1598,7 +1704,7 @@ def upgrade() -> None:
     sa.Column('seen_at', sa.DateTime(timezone=True), nullable=False, comment='Start of the read in which this payload was first seen'),
     sa.Column('deleted_at', sa.DateTime(timezone=True), nullable=True, comment='When the remote was first seen to have deleted it'),
     sa.Column('run_id', sa.Text(), nullable=True, comment='Run that staged it'),
-    sa.PrimaryKeyConstraint('connection', 'stream', 'remote_id'),
+    sa.PrimaryKeyConstraint('remote_id', 'connection', 'stream'),
     schema='raw',
     comment='One row per remote record, as last received'
     )
@@ -1637,77 +1743,147 @@ def downgrade() -> None:
     op.drop_index('lead_offer_by_lead', table_name='lead_offer', schema='ledger')
     op.drop_table('lead_offer', schema='ledger')
     op.drop_index('target_source_touched', table_name='target_source', schema='core')
+    op.drop_index('target_source_key_4', table_name='target_source', schema='core', postgresql_where=sa.text('key_4 IS NOT NULL'))
+    op.drop_index('target_source_key_3', table_name='target_source', schema='core', postgresql_where=sa.text('key_3 IS NOT NULL'))
+    op.drop_index('target_source_key_2', table_name='target_source', schema='core', postgresql_where=sa.text('key_2 IS NOT NULL'))
+    op.drop_index('target_source_key_1', table_name='target_source', schema='core', postgresql_where=sa.text('key_1 IS NOT NULL'))
     op.drop_table('target_source', schema='core')
     op.drop_table('target_past', schema='core')
     op.drop_index('target_touched', table_name='target', schema='core')
+    op.drop_index('target_merged', table_name='target', schema='core', postgresql_where=sa.text('merged_into IS NOT NULL'))
     op.drop_table('target', schema='core')
     op.drop_table('progress', schema='core')
     op.drop_index('partner_user_source_touched', table_name='partner_user_source', schema='core')
+    op.drop_index('partner_user_source_key_4', table_name='partner_user_source', schema='core', postgresql_where=sa.text('key_4 IS NOT NULL'))
+    op.drop_index('partner_user_source_key_3', table_name='partner_user_source', schema='core', postgresql_where=sa.text('key_3 IS NOT NULL'))
+    op.drop_index('partner_user_source_key_2', table_name='partner_user_source', schema='core', postgresql_where=sa.text('key_2 IS NOT NULL'))
+    op.drop_index('partner_user_source_key_1', table_name='partner_user_source', schema='core', postgresql_where=sa.text('key_1 IS NOT NULL'))
     op.drop_table('partner_user_source', schema='core')
     op.drop_table('partner_user_past', schema='core')
     op.drop_index('partner_user_touched', table_name='partner_user', schema='core')
+    op.drop_index('partner_user_merged', table_name='partner_user', schema='core', postgresql_where=sa.text('merged_into IS NOT NULL'))
     op.drop_table('partner_user', schema='core')
     op.drop_index('partner_source_touched', table_name='partner_source', schema='core')
+    op.drop_index('partner_source_key_4', table_name='partner_source', schema='core', postgresql_where=sa.text('key_4 IS NOT NULL'))
+    op.drop_index('partner_source_key_3', table_name='partner_source', schema='core', postgresql_where=sa.text('key_3 IS NOT NULL'))
+    op.drop_index('partner_source_key_2', table_name='partner_source', schema='core', postgresql_where=sa.text('key_2 IS NOT NULL'))
+    op.drop_index('partner_source_key_1', table_name='partner_source', schema='core', postgresql_where=sa.text('key_1 IS NOT NULL'))
     op.drop_table('partner_source', schema='core')
     op.drop_table('partner_past', schema='core')
     op.drop_index('partner_touched', table_name='partner', schema='core')
+    op.drop_index('partner_merged', table_name='partner', schema='core', postgresql_where=sa.text('merged_into IS NOT NULL'))
     op.drop_table('partner', schema='core')
     op.drop_index('order_source_touched', table_name='order_source', schema='core')
+    op.drop_index('order_source_key_4', table_name='order_source', schema='core', postgresql_where=sa.text('key_4 IS NOT NULL'))
+    op.drop_index('order_source_key_3', table_name='order_source', schema='core', postgresql_where=sa.text('key_3 IS NOT NULL'))
+    op.drop_index('order_source_key_2', table_name='order_source', schema='core', postgresql_where=sa.text('key_2 IS NOT NULL'))
+    op.drop_index('order_source_key_1', table_name='order_source', schema='core', postgresql_where=sa.text('key_1 IS NOT NULL'))
     op.drop_table('order_source', schema='core')
     op.drop_table('order_past', schema='core')
     op.drop_index('order_touched', table_name='order', schema='core')
+    op.drop_index('order_merged', table_name='order', schema='core', postgresql_where=sa.text('merged_into IS NOT NULL'))
     op.drop_table('order', schema='core')
     op.drop_index('opportunity_source_touched', table_name='opportunity_source', schema='core')
+    op.drop_index('opportunity_source_key_4', table_name='opportunity_source', schema='core', postgresql_where=sa.text('key_4 IS NOT NULL'))
+    op.drop_index('opportunity_source_key_3', table_name='opportunity_source', schema='core', postgresql_where=sa.text('key_3 IS NOT NULL'))
+    op.drop_index('opportunity_source_key_2', table_name='opportunity_source', schema='core', postgresql_where=sa.text('key_2 IS NOT NULL'))
+    op.drop_index('opportunity_source_key_1', table_name='opportunity_source', schema='core', postgresql_where=sa.text('key_1 IS NOT NULL'))
     op.drop_table('opportunity_source', schema='core')
     op.drop_table('opportunity_past', schema='core')
     op.drop_index('opportunity_touched', table_name='opportunity', schema='core')
+    op.drop_index('opportunity_merged', table_name='opportunity', schema='core', postgresql_where=sa.text('merged_into IS NOT NULL'))
     op.drop_table('opportunity', schema='core')
-    op.drop_table('match_key', schema='core')
     op.drop_index('lead_source_touched', table_name='lead_source', schema='core')
+    op.drop_index('lead_source_key_4', table_name='lead_source', schema='core', postgresql_where=sa.text('key_4 IS NOT NULL'))
+    op.drop_index('lead_source_key_3', table_name='lead_source', schema='core', postgresql_where=sa.text('key_3 IS NOT NULL'))
+    op.drop_index('lead_source_key_2', table_name='lead_source', schema='core', postgresql_where=sa.text('key_2 IS NOT NULL'))
+    op.drop_index('lead_source_key_1', table_name='lead_source', schema='core', postgresql_where=sa.text('key_1 IS NOT NULL'))
     op.drop_table('lead_source', schema='core')
     op.drop_table('lead_past', schema='core')
     op.drop_index('lead_touched', table_name='lead', schema='core')
+    op.drop_index('lead_merged', table_name='lead', schema='core', postgresql_where=sa.text('merged_into IS NOT NULL'))
     op.drop_table('lead', schema='core')
     op.drop_index('feedback_source_touched', table_name='feedback_source', schema='core')
+    op.drop_index('feedback_source_key_4', table_name='feedback_source', schema='core', postgresql_where=sa.text('key_4 IS NOT NULL'))
+    op.drop_index('feedback_source_key_3', table_name='feedback_source', schema='core', postgresql_where=sa.text('key_3 IS NOT NULL'))
+    op.drop_index('feedback_source_key_2', table_name='feedback_source', schema='core', postgresql_where=sa.text('key_2 IS NOT NULL'))
+    op.drop_index('feedback_source_key_1', table_name='feedback_source', schema='core', postgresql_where=sa.text('key_1 IS NOT NULL'))
     op.drop_table('feedback_source', schema='core')
     op.drop_table('feedback_past', schema='core')
     op.drop_index('feedback_touched', table_name='feedback', schema='core')
+    op.drop_index('feedback_merged', table_name='feedback', schema='core', postgresql_where=sa.text('merged_into IS NOT NULL'))
     op.drop_table('feedback', schema='core')
     op.drop_index('deal_registration_source_touched', table_name='deal_registration_source', schema='core')
+    op.drop_index('deal_registration_source_key_4', table_name='deal_registration_source', schema='core', postgresql_where=sa.text('key_4 IS NOT NULL'))
+    op.drop_index('deal_registration_source_key_3', table_name='deal_registration_source', schema='core', postgresql_where=sa.text('key_3 IS NOT NULL'))
+    op.drop_index('deal_registration_source_key_2', table_name='deal_registration_source', schema='core', postgresql_where=sa.text('key_2 IS NOT NULL'))
+    op.drop_index('deal_registration_source_key_1', table_name='deal_registration_source', schema='core', postgresql_where=sa.text('key_1 IS NOT NULL'))
     op.drop_table('deal_registration_source', schema='core')
     op.drop_table('deal_registration_past', schema='core')
     op.drop_index('deal_registration_touched', table_name='deal_registration', schema='core')
+    op.drop_index('deal_registration_merged', table_name='deal_registration', schema='core', postgresql_where=sa.text('merged_into IS NOT NULL'))
     op.drop_table('deal_registration', schema='core')
+    op.drop_index('crosswalk_pushed', table_name='crosswalk', schema='core', postgresql_where=sa.text("matched_by = 'pushed'"))
     op.drop_index('crosswalk_by_entity', table_name='crosswalk', schema='core')
     op.drop_table('crosswalk', schema='core')
     op.drop_index('contact_source_touched', table_name='contact_source', schema='core')
+    op.drop_index('contact_source_key_4', table_name='contact_source', schema='core', postgresql_where=sa.text('key_4 IS NOT NULL'))
+    op.drop_index('contact_source_key_3', table_name='contact_source', schema='core', postgresql_where=sa.text('key_3 IS NOT NULL'))
+    op.drop_index('contact_source_key_2', table_name='contact_source', schema='core', postgresql_where=sa.text('key_2 IS NOT NULL'))
+    op.drop_index('contact_source_key_1', table_name='contact_source', schema='core', postgresql_where=sa.text('key_1 IS NOT NULL'))
     op.drop_table('contact_source', schema='core')
     op.drop_table('contact_past', schema='core')
     op.drop_index('contact_touched', table_name='contact', schema='core')
+    op.drop_index('contact_merged', table_name='contact', schema='core', postgresql_where=sa.text('merged_into IS NOT NULL'))
     op.drop_table('contact', schema='core')
     op.drop_index('certification_source_touched', table_name='certification_source', schema='core')
+    op.drop_index('certification_source_key_4', table_name='certification_source', schema='core', postgresql_where=sa.text('key_4 IS NOT NULL'))
+    op.drop_index('certification_source_key_3', table_name='certification_source', schema='core', postgresql_where=sa.text('key_3 IS NOT NULL'))
+    op.drop_index('certification_source_key_2', table_name='certification_source', schema='core', postgresql_where=sa.text('key_2 IS NOT NULL'))
+    op.drop_index('certification_source_key_1', table_name='certification_source', schema='core', postgresql_where=sa.text('key_1 IS NOT NULL'))
     op.drop_table('certification_source', schema='core')
     op.drop_table('certification_past', schema='core')
     op.drop_index('certification_touched', table_name='certification', schema='core')
+    op.drop_index('certification_merged', table_name='certification', schema='core', postgresql_where=sa.text('merged_into IS NOT NULL'))
     op.drop_table('certification', schema='core')
     op.drop_index('case_source_touched', table_name='case_source', schema='core')
+    op.drop_index('case_source_key_4', table_name='case_source', schema='core', postgresql_where=sa.text('key_4 IS NOT NULL'))
+    op.drop_index('case_source_key_3', table_name='case_source', schema='core', postgresql_where=sa.text('key_3 IS NOT NULL'))
+    op.drop_index('case_source_key_2', table_name='case_source', schema='core', postgresql_where=sa.text('key_2 IS NOT NULL'))
+    op.drop_index('case_source_key_1', table_name='case_source', schema='core', postgresql_where=sa.text('key_1 IS NOT NULL'))
     op.drop_table('case_source', schema='core')
     op.drop_table('case_past', schema='core')
     op.drop_index('case_touched', table_name='case', schema='core')
+    op.drop_index('case_merged', table_name='case', schema='core', postgresql_where=sa.text('merged_into IS NOT NULL'))
     op.drop_table('case', schema='core')
     op.drop_index('agreement_source_touched', table_name='agreement_source', schema='core')
+    op.drop_index('agreement_source_key_4', table_name='agreement_source', schema='core', postgresql_where=sa.text('key_4 IS NOT NULL'))
+    op.drop_index('agreement_source_key_3', table_name='agreement_source', schema='core', postgresql_where=sa.text('key_3 IS NOT NULL'))
+    op.drop_index('agreement_source_key_2', table_name='agreement_source', schema='core', postgresql_where=sa.text('key_2 IS NOT NULL'))
+    op.drop_index('agreement_source_key_1', table_name='agreement_source', schema='core', postgresql_where=sa.text('key_1 IS NOT NULL'))
     op.drop_table('agreement_source', schema='core')
     op.drop_table('agreement_past', schema='core')
     op.drop_index('agreement_touched', table_name='agreement', schema='core')
+    op.drop_index('agreement_merged', table_name='agreement', schema='core', postgresql_where=sa.text('merged_into IS NOT NULL'))
     op.drop_table('agreement', schema='core')
     op.drop_index('activity_source_touched', table_name='activity_source', schema='core')
+    op.drop_index('activity_source_key_4', table_name='activity_source', schema='core', postgresql_where=sa.text('key_4 IS NOT NULL'))
+    op.drop_index('activity_source_key_3', table_name='activity_source', schema='core', postgresql_where=sa.text('key_3 IS NOT NULL'))
+    op.drop_index('activity_source_key_2', table_name='activity_source', schema='core', postgresql_where=sa.text('key_2 IS NOT NULL'))
+    op.drop_index('activity_source_key_1', table_name='activity_source', schema='core', postgresql_where=sa.text('key_1 IS NOT NULL'))
     op.drop_table('activity_source', schema='core')
     op.drop_table('activity_past', schema='core')
     op.drop_index('activity_touched', table_name='activity', schema='core')
+    op.drop_index('activity_merged', table_name='activity', schema='core', postgresql_where=sa.text('merged_into IS NOT NULL'))
     op.drop_table('activity', schema='core')
     op.drop_index('account_source_touched', table_name='account_source', schema='core')
+    op.drop_index('account_source_key_4', table_name='account_source', schema='core', postgresql_where=sa.text('key_4 IS NOT NULL'))
+    op.drop_index('account_source_key_3', table_name='account_source', schema='core', postgresql_where=sa.text('key_3 IS NOT NULL'))
+    op.drop_index('account_source_key_2', table_name='account_source', schema='core', postgresql_where=sa.text('key_2 IS NOT NULL'))
+    op.drop_index('account_source_key_1', table_name='account_source', schema='core', postgresql_where=sa.text('key_1 IS NOT NULL'))
     op.drop_table('account_source', schema='core')
     op.drop_table('account_past', schema='core')
     op.drop_index('account_touched', table_name='account', schema='core')
+    op.drop_index('account_merged', table_name='account', schema='core', postgresql_where=sa.text('merged_into IS NOT NULL'))
     op.drop_table('account', schema='core')
     # ### end Alembic commands ###

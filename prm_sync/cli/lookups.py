@@ -1,0 +1,224 @@
+"""What the commands look up in the warehouse for people, and the two second tries of `quarantine replay`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+Row = dict[str, Any]
+
+
+def rows(tx: sa.Connection, query: str, **values: Any) -> list[Row]:
+    return [dict(r) for r in tx.execute(sa.text(query), values).mappings()]
+
+
+# --- status --------------------------------------------------------------------------------------------------------
+
+
+def streams(tx: sa.Connection) -> list[Row]:
+    """How far each stream was read."""
+    return rows(
+        tx,
+        "SELECT connection, stream, read_at, full_read_at, records, "
+        "EXISTS (SELECT FROM raw.record r WHERE r.connection = c.connection AND r.stream = c.stream "
+        "AND r.seq > c.mapped_seq) AS behind "
+        "FROM raw.cursor c WHERE read_at IS NOT NULL OR records > 0 ORDER BY connection, stream",
+    )
+
+
+def queues(tx: sa.Connection) -> Row:
+    """What waits: open quarantine by class, unsettled changes by state, held plans, undelivered alerts."""
+    quarantine = rows(tx, "SELECT class, count(*) AS n FROM ops.quarantine WHERE state = 'open' GROUP BY 1 ORDER BY 1")
+    outbox = rows(
+        tx, "SELECT state, count(*) AS n FROM ops.outbox WHERE state NOT IN ('done', 'dropped') GROUP BY 1 ORDER BY 1"
+    )
+    held = rows(
+        tx,
+        "SELECT id, connection, stream, counts, reason, created_at FROM ops.plan WHERE state = 'held' "
+        "ORDER BY created_at",
+    )
+    return {
+        "quarantine": {r["class"]: r["n"] for r in quarantine},
+        "outbox": {r["state"]: r["n"] for r in outbox},
+        "held": held,
+    }
+
+
+def last_runs(tx: sa.Connection) -> list[Row]:
+    """The last run of each flow and target."""
+    return rows(
+        tx,
+        "SELECT * FROM (SELECT DISTINCT ON (verb, target) verb, target, state, started_at, "
+        "round(extract(epoch FROM ended_at - started_at)::numeric, 1)::float8 AS seconds, counts, message "
+        "FROM ops.run WHERE verb <> 'dagster' ORDER BY verb, target, started_at DESC) r "
+        "ORDER BY started_at DESC LIMIT 30",
+    )
+
+
+# --- explain -------------------------------------------------------------------------------------------------------
+
+
+def find(tx: sa.Connection, kind: str, name: str, fields: Sequence[str]) -> list[str]:
+    """Ids of the entities that are called so: by id, remote id (also `<connection>:<id>`), or one of these fields."""
+    found = rows(tx, f'SELECT coalesce(merged_into, id) AS id FROM core."{kind}" WHERE id = :name', name=name)  # noqa: S608
+    if not found:
+        found = rows(
+            tx,
+            "SELECT DISTINCT entity_id AS id FROM core.crosswalk WHERE entity = :kind "
+            "AND (remote_id = :name OR connection || ':' || remote_id = :name) LIMIT 20",
+            kind=kind,
+            name=name,
+        )
+    if not found and fields:
+        same = " OR ".join(f'lower("{f}") = lower(:name)' for f in fields)
+        found = rows(
+            tx,
+            f'SELECT id FROM core."{kind}" WHERE merged_into IS NULL AND ({same}) ORDER BY id LIMIT 20',  # noqa: S608
+            name=name,
+        )
+    return list(dict.fromkeys(r["id"] for r in found))
+
+
+def golden(tx: sa.Connection, kind: str, id_: str) -> Row:
+    """The golden record; where it was merged into another, that one."""
+    (row,) = rows(tx, f'SELECT * FROM core."{kind}" WHERE id = :id', id=id_)  # noqa: S608
+    return golden(tx, kind, row["merged_into"]) if row["merged_into"] else row
+
+
+def crosswalk(tx: sa.Connection, kind: str, id_: str) -> list[Row]:
+    return rows(
+        tx,
+        "SELECT x.connection, x.stream, x.remote_id, x.matched_by, x.score, x.since, s.deleted_at "  # noqa: S608
+        f"FROM core.crosswalk x LEFT JOIN core.{kind}_source s USING (connection, stream, remote_id) "
+        "WHERE x.entity = :kind AND x.entity_id = :id ORDER BY x.since, x.connection, x.remote_id",
+        kind=kind,
+        id=id_,
+    )
+
+
+def decisions(tx: sa.Connection, lead_id: str) -> list[Row]:
+    return rows(tx, "SELECT * FROM ledger.routing_decision WHERE lead_id = :id ORDER BY rank", id=lead_id)
+
+
+def partner_names(tx: sa.Connection) -> dict[str, str]:
+    return {r["id"]: r["name"] for r in rows(tx, "SELECT id, name FROM core.partner WHERE name IS NOT NULL")}
+
+
+def offers(tx: sa.Connection, lead_id: str) -> list[Row]:
+    """The offers of a lead, each with what was said about it."""
+    found = rows(
+        tx,
+        "SELECT o.id, o.rank, o.partner_id, p.name AS partner, o.state, o.offered_at, o.expires_at, o.answered_at, "
+        "o.decline_reason, o.partner_stage FROM ledger.lead_offer o LEFT JOIN core.partner p ON p.id = o.partner_id "
+        "WHERE o.lead_id = :id ORDER BY o.rank",
+        id=lead_id,
+    )
+    events = rows(
+        tx,
+        "SELECT offer_id, at, event, applied, note FROM ledger.offer_event WHERE offer_id = ANY(:ids) ORDER BY at, id",
+        ids=[o["id"] for o in found],
+    )
+    for offer in found:
+        offer["events"] = [
+            {k: v for k, v in e.items() if k != "offer_id"} for e in events if e["offer_id"] == offer["id"]
+        ]
+    return found
+
+
+def partner_offers(tx: sa.Connection, partner_id: str) -> dict[str, int]:
+    found = rows(
+        tx,
+        "SELECT state, count(*) AS n FROM ledger.lead_offer WHERE partner_id = :id GROUP BY 1 ORDER BY 1",
+        id=partner_id,
+    )
+    return {r["state"]: r["n"] for r in found}
+
+
+def partner_months(tx: sa.Connection, partner_id: str) -> list[Row]:
+    return rows(
+        tx, "SELECT * FROM mart.partner_performance WHERE partner_id = :id ORDER BY period DESC LIMIT 12", id=partner_id
+    )
+
+
+def writes(tx: sa.Connection, kind: str, id_: str, size: int = 50) -> list[Row]:
+    """The last fields that were written to remote systems for an entity."""
+    return rows(
+        tx,
+        "SELECT at, connection, stream, remote_id, field, old, new, rule, run_id FROM ops.write_log "
+        "WHERE entity = :kind AND entity_id = :id ORDER BY id DESC LIMIT :size",
+        kind=kind,
+        id=id_,
+        size=size,
+    )
+
+
+# --- quarantine ----------------------------------------------------------------------------------------------------
+
+
+def quarantined(tx: sa.Connection, chosen: Row, size: int) -> list[Row]:
+    return rows(
+        tx,
+        "SELECT connection, stream, remote_id, entity, field, code, class, reason, source, first_seen_at, last_seen_at "  # noqa: S608
+        f"FROM ops.quarantine WHERE state = 'open' {_chosen(chosen)} "
+        "ORDER BY last_seen_at DESC, connection, stream, remote_id, field LIMIT :size",
+        **chosen,
+        size=size,
+    )
+
+
+def reasons(tx: sa.Connection, chosen: Row) -> list[Row]:
+    """Open rows counted by what is wrong, the most frequent first."""
+    return rows(
+        tx,
+        "SELECT connection, stream, field, code, class, reason, count(*) AS n FROM ops.quarantine "  # noqa: S608
+        f"WHERE state = 'open' {_chosen(chosen)} GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY n DESC, 1, 2, 3 LIMIT 50",
+        **chosen,
+    )
+
+
+def _chosen(chosen: Row) -> str:
+    return " ".join(f'AND "{column}" = :{column}' for column in chosen)
+
+
+def record(tx: sa.Connection, connection: str, stream: str, remote_id: str) -> Row | None:
+    found = rows(
+        tx,
+        "SELECT payload, remote_time, seen_at, deleted_at, run_id FROM raw.record "
+        "WHERE connection = :c AND stream = :s AND remote_id = :id",
+        c=connection,
+        s=stream,
+        id=remote_id,
+    )
+    return found[0] if found else None
+
+
+def replay(tx: sa.Connection, connection: str, stream: str, ids: Sequence[str]) -> int:
+    """Put these records behind all that was mapped, so that the next refine maps them again; how many.
+
+    Raises the fence of the stream in the same transaction: a pull under way would pass over them, and stops instead.
+    """
+    key = {"c": connection, "s": stream}
+    tx.execute(
+        sa.text("UPDATE raw.cursor SET fence = fence + 1, holder = 'replay' WHERE connection = :c AND stream = :s"), key
+    )
+    return tx.execute(
+        sa.text(
+            "UPDATE raw.record SET seq = nextval('raw.record_seq') "
+            "WHERE connection = :c AND stream = :s AND remote_id = ANY(:ids)"
+        ),
+        {**key, "ids": list(ids)},
+    ).rowcount
+
+
+def send_again(tx: sa.Connection, connection: str, stream: str, targets: Sequence[str] | None) -> int:
+    """Set refused changes back to ready: of these records or targets, or all of the stream; how many."""
+    return tx.execute(
+        sa.text(
+            "UPDATE ops.outbox SET state = 'ready', next_try_at = NULL "
+            "WHERE connection = :c AND stream = :s AND state = 'refused' "
+            "AND (:all OR remote_id = ANY(:ids) OR target = ANY(:ids))"
+        ),
+        {"c": connection, "s": stream, "all": targets is None, "ids": list(targets or ())},
+    ).rowcount

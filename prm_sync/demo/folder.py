@@ -1,0 +1,100 @@
+"""The demo's folder: a project as a user would have it, in a home of its own that is made anew each time."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from prm_sync.demo.systems import Systems
+from prm_sync.errors import ConfigError
+from prm_sync.settings import PROJECT_FILE, Settings
+from prm_sync.warehouse import embedded
+
+SECRETS = ("client_secret", "public_key", "secret_key")  #: keys of the credentials that may not stand in the file
+MARK = ".prm-sync-demo"  #: says that the folder is the demo's, to be deleted by the next
+
+HEAD = """\
+# The demo's project: two emulated systems and a folder of spreadsheets. Try `prm-sync check`.
+# Secrets stand in files of their own; in production rather {env: NAME}.
+"""
+
+
+def fresh_folder(base: Path) -> Path:
+    """An empty `demo` folder in `base`; an earlier demo's is removed with its database server.
+
+    Raises ConfigError where there is a folder of that name that no demo made.
+    """
+    folder = base.resolve() / "demo"
+    if folder.exists() and any(folder.iterdir()):
+        if not (folder / MARK).is_file():
+            raise ConfigError(f"{folder} is there already and no demo's; move it away, or set PRM_SYNC_HOME",
+                              file=folder)
+        embedded.remove(home_of(folder))
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MARK).touch()
+    return folder
+
+
+def home_of(folder: Path) -> Path:
+    """The home within the folder: `prm-sync` started there finds it by itself."""
+    return folder / ".prm_sync"
+
+
+def settings_of(folder: Path) -> Settings:
+    """The demo's own settings, whatever the environment says: it never touches a server of yours."""
+    return Settings(project=folder, home=home_of(folder))
+
+
+def write_project(folder: Path, systems: Systems, targets_csv: str) -> None:
+    """`prm_sync.yaml`, the secrets it refers to, and the sheet of targets."""
+    sheets = folder / "sheets"
+    sheets.mkdir()
+    (sheets / "targets.csv").write_text(targets_csv, encoding="utf-8")
+    crm = _connection(folder, "salesforce", systems.crm.credentials)
+    # The offers of one round may change most leads of a small company: that is meant.
+    crm["limits"] = {"max_update_share": 1.0}
+    prm = _connection(folder, "partnerstack", systems.prm.credentials)
+    prm["config"] |= {"calls_per_s": 1000, "concurrency": 8}
+    prm["streams"] = ["partnerships", "customers", "transactions", "deals", "leads"]
+    files = {
+        "connector": "files",
+        "config": {
+            "folder": str(sheets),
+            "streams": {"targets": {"file": "targets.csv", "key": ["Partner Key", "Metric", "Period Start"]}},
+        },
+        "streams": ["targets"],
+    }
+    project = {
+        "connections": {"crm": crm, "prm": prm, "sheets": files}, "trust": ["crm", "prm", "sheets"],
+        "currency": "USD",
+        # Nothing runs by itself: the systems are there only while the demo is.
+        "schedules": {"pull": None, "measure": None},
+    }  # fmt: skip
+    text = yaml.safe_dump(project, sort_keys=False, allow_unicode=True, width=110)
+    (folder / PROJECT_FILE).write_text(HEAD + text, encoding="utf-8")
+
+
+def _connection(folder: Path, connector: str, credentials: Mapping[str, Any]) -> dict[str, Any]:
+    config: dict[str, Any] = {}
+    for key, value in credentials.items():
+        if key in SECRETS:
+            config[key] = {"file": _secret(folder, f"{connector}.{key}", str(value))}
+        else:
+            config[key] = value
+    return {"connector": connector, "config": config}
+
+
+def _secret(folder: Path, name: str, value: str) -> str:
+    """The secret in a file that only its owner can read; the file's name relative to the project."""
+    secrets = folder / "secrets"
+    secrets.mkdir(mode=0o700, exist_ok=True)
+    with os.fdopen(os.open(secrets / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w",
+                   encoding="utf-8") as file:
+        file.write(value)
+    return f"secrets/{name}"

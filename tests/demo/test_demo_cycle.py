@@ -1,0 +1,211 @@
+"""The whole demo, once, on a small company: real systems, a real database, three rounds."""
+
+from __future__ import annotations
+
+import io
+import logging
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from rich.console import Console
+
+from prm_sync.demo.company import Company, Size, company
+from prm_sync.demo.cycle import Demo, DemoOptions, run_demo
+from prm_sync.demo.folder import home_of
+from prm_sync.demo.result import DemoResult
+from prm_sync.demo.words import TONGUES
+from prm_sync.errors import ConfigError
+from prm_sync.warehouse import db, embedded
+
+SIZE, SEED, MONDAY = Size(300, 100, 12), 7, datetime(2026, 3, 16, 8, tzinfo=UTC)
+
+
+@dataclass
+class Played:
+    """A demo that was played, and what it left."""
+
+    folder: Path
+    result: DemoResult
+    company: Company
+    prm: dict[str, list[dict[str, Any]]]
+    crm: dict[str, list[dict[str, Any]]]
+    secrets: list[str]
+    spoken: str
+    logged: list[str]
+
+    def query(self, statement: str) -> list[Any]:
+        engine = db.engine(embedded.attach_or_start(home_of(self.folder)).url())
+        try:
+            with engine.begin() as tx:
+                return list(tx.execute(sa.text(statement)).all())
+        finally:
+            engine.dispose()
+
+
+class Keeping(logging.Handler):
+    """Keeps every record with all that it carries: message, extras, traceback."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.lines: list[str] = []
+        self.plain = logging.Formatter()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(f"{self.plain.format(record)} {record.__dict__}")
+
+
+@pytest.fixture(scope="module")
+def played() -> Iterator[Played]:
+    base = Path(tempfile.mkdtemp(prefix="prm-demo-"))
+    base.chmod(0o711)
+    spoken, handler, seen = io.StringIO(), Keeping(), {}
+
+    def look(demo: Demo) -> None:
+        seen["prm"], seen["crm"] = demo.systems.prm.control.snapshot(), demo.systems.crm.control.snapshot()
+        credentials = (demo.systems.prm.credentials, demo.systems.crm.credentials)
+        seen["secrets"] = [str(v) for c in credentials for k, v in c.items() if k in ("client_secret", "secret_key", "public_key")]
+
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    try:
+        console = Console(file=spoken, width=200)
+        result = run_demo(DemoOptions(base, SIZE, SEED, now=MONDAY, then=look, console=console))
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(level)
+    folder = base / "demo"
+    try:
+        yield Played(
+            folder, result, company(SIZE, SEED, MONDAY), seen["prm"], seen["crm"], seen["secrets"], spoken.getvalue(), handler.lines
+        )
+    finally:
+        embedded.remove(home_of(folder))
+        shutil.rmtree(base)
+
+
+def test_the_third_run_sends_nothing_and_reads_only_what_its_predecessor_changed(played):
+    assert played.result.third_run_writes == 0
+    assert played.result.third_run_records < played.result.pulled / 3
+    assert played.result.third_run_reads < played.result.first_run_reads / 2
+
+
+def test_every_offer_is_one_record_in_the_prm(played):
+    keys = Counter(row["external_key"] for row in played.prm["leads"] if row["external_key"])
+    assert len(keys) == played.result.offers
+    assert set(keys.values()) == {1}
+    states = {f"{r.lead_id}:{r.rank}": r.state for r in played.query("SELECT lead_id, rank, state FROM ledger.lead_offer")}
+    assert {row["external_key"] for row in played.prm["leads"] if row["archived"]} == {
+        key for key, state in states.items() if state == "expired"
+    }
+
+
+def test_partners_took_declined_and_overlooked_offers_and_those_went_to_others(played):
+    offers = played.result.offers_by
+    assert offers["accepted"] > offers["declined"] > 0
+    assert offers["expired"] > 0
+    assert played.result.answered == offers["accepted"] + offers["declined"]
+    again = played.query(
+        "SELECT a.partner_id, b.partner_id FROM ledger.lead_offer a JOIN ledger.lead_offer b "
+        "ON b.lead_id = a.lead_id AND b.rank = a.rank + 1"
+    )
+    assert again
+    assert all(first != second for first, second in again)
+
+
+def test_the_quarantine_holds_each_kind_of_bad_row(played):
+    held = Counter(
+        (r.field, r.code) for r in played.query("SELECT field, code FROM ops.quarantine WHERE state = 'open' AND stream = 'Lead'")
+    )
+    bad = played.result.bad
+    assert all(bad.values())
+    assert held["status", "unmapped_value"] == bad["unknown_status"]
+    assert held["country", "invalid"] == bad["unknown_country"]
+    assert held["*", "unreachable"] == bad["no_contact_data"]
+    assert held["phone", "invalid"] >= bad["invalid_phone"]
+    assert played.result.refused == 0
+
+
+def test_duplicates_are_one_lead_and_each_of_them_learns_of_the_offer(played):
+    twice = played.query(
+        "SELECT entity_id, array_agg(remote_id) AS ids FROM core.crosswalk WHERE entity = 'lead' AND connection = 'crm' "
+        "GROUP BY 1 HAVING count(*) > 1"
+    )
+    assert sum(len(r.ids) - 1 for r in twice) >= played.result.duplicates
+    rows = {row["Id"]: row for row in played.crm["Lead"]}
+    offered = [r for r in twice if rows[r.ids[0]].get("Prm_Offer_Status__c")]
+    assert offered
+    for r in offered:
+        assert {rows[i]["Prm_Lead_Id__c"] for i in r.ids} == {r.entity_id}
+        assert len({rows[i]["Prm_Offer_Status__c"] for i in r.ids}) == 1
+
+
+@pytest.mark.parametrize("tongue", TONGUES, ids=lambda t: t.code)
+def test_names_of_every_language_arrive_letter_for_letter(played, tongue):
+    people = {(r.first_name, r.last_name, r.email) for r in played.query("SELECT first_name, last_name, email FROM core.lead")}
+    families = set(tongue.family)
+    seeded = [
+        r for r in played.company.crm["Lead"]
+        if r["LastName"] in families and r["FirstName"] in tongue.given and r["Email"] and r["Email"].islower()
+    ]  # fmt: skip
+    assert len(seeded) > 5
+    missing = [r["Email"] for r in seeded if (r["FirstName"], r["LastName"], r["Email"]) not in people]
+    assert missing == []
+
+
+def test_every_partner_of_the_crm_got_its_key_and_its_figures(played):
+    partners = [row for row in played.crm["Account"] if row.get("Prm_Partner_Id__c")]
+    assert len(partners) == SIZE.partners
+    assert all(row["Prm_Partner_Key__c"] for row in partners)
+    assert {row["Prm_Period__c"] for row in partners} == {"2026-03"}
+    assert sum(row["Prm_Leads_Offered__c"] for row in partners) == played.result.offers
+    assert sum(row["Prm_Leads_Accepted__c"] for row in partners) == played.result.offers_by["accepted"]
+
+
+def test_the_winner_and_two_losers_of_a_lead_are_explained(played):
+    lead, chosen, less, out = played.result.explained
+    assert lead.startswith("lead_")
+    assert ": chosen: highest score" in chosen
+    assert ": not chosen: " in less
+    assert ": no, " in out
+    assert lead in played.spoken
+    assert str(played.folder) in played.spoken.replace("\n", "")
+
+
+def test_no_secret_and_no_field_value_in_any_log_line(played):
+    complaints = (played.folder / "emulators.log").read_text(encoding="utf-8")
+    text = "\n".join([*played.logged, complaints])
+    assert "page staged" in text
+    assert "emulator started" in text
+    personal = {
+        str(row[name]) for row in [*played.company.crm["Lead"], *played.company.crm["Contact"]]
+        for name in ("Email", "Phone", "MobilePhone", "Company", "LastName", "Street") if row.get(name)
+    }  # fmt: skip
+    personal = {value for value in personal if len(value) > 6 or not value.isascii()}
+    found = [value for value in (*personal, *played.secrets) if value in text]
+    assert found == []
+
+
+def test_secrets_stand_in_files_that_only_their_owner_can_read(played):
+    project = (played.folder / "prm_sync.yaml").read_text(encoding="utf-8")
+    assert not [secret for secret in played.secrets if secret in project]
+    files = list((played.folder / "secrets").iterdir())
+    assert len(files) == 3
+    assert {f.stat().st_mode & 0o777 for f in files} == {0o600}
+
+
+def test_a_folder_that_no_demo_made_is_left_alone(tmp_path):
+    (tmp_path / "demo").mkdir()
+    (tmp_path / "demo" / "mine.txt").write_text("mine")
+    with pytest.raises(ConfigError, match="no demo's"):
+        run_demo(DemoOptions(tmp_path))
+    assert (tmp_path / "demo" / "mine.txt").read_text() == "mine"
