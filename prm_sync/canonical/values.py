@@ -276,6 +276,10 @@ def money(value: object, currency: str | None) -> int:
         raise ValueError("an amount in an unknown currency")
     if isinstance(value, int) and not isinstance(value, bool):
         return _bounded(value * 10**exponent)
+    if isinstance(value, float) and abs(value) < _CERTAIN:
+        minor = round(value * 10**exponent)
+        if minor / 10**exponent == value:  # the float means exactly this amount; else go by its digits
+            return minor
     if isinstance(value, str):
         value = _without_currency(text(value), currency)
         if exponent <= 2 and re.fullmatch(r"[+-]?[1-9]\d{0,2}\.\d{3}", value):
@@ -294,6 +298,9 @@ def _without_currency(written: str, currency: str) -> str:
     if CURRENCY_NAMES.get(word, word) != currency and currency not in SHARED_SIGNS.get(word, ()):
         raise ValueError("not an amount in the record's currency")
     return written[: sign.start()].strip() + written[sign.end() :].strip()
+
+
+_CERTAIN = 1e11  #: below, a float has digits enough to tell every amount in minor units from its neighbours
 
 
 _YES = "true t yes y 1 on ja j oui si sí sì sim tak da да так evet ναι はい 是 예 네 हाँ نعم بله כן có ใช่"

@@ -52,7 +52,7 @@ connections:
     config:
       folder: {folder}
 {language}      streams:
-        {stream}: {{file: {file}{sheet}}}
+        {stream}: {{file: {file}{sheet}, header_row: 1}}
     streams: [{stream}]
 mappings: mappings
 currency: EUR

@@ -48,5 +48,5 @@ def accept_deletes(app: App, connection: str, stream: str) -> FlowReport:
             raw.keep_cursor(tx, state, None, mapping_hash if caught_up else None)
         report.add(deleted=len(staged.deleted))
         report.work_s = time.perf_counter() - began
-    log.info("deletes accepted", extra={"connection": connection, "stream": stream, **report.numbers})
+    log.info("deletes accepted", extra={"connection": connection, "stream": stream, "counts": dict(report.numbers)})
     return report

@@ -271,7 +271,7 @@ def _push(catalogue: Catalogue, entry: StreamEntry) -> dg.AssetsDefinition:
         key,
         deps=push_deps(catalogue, entry),
         description=f"What is written to {stream} of {connection}: the difference between what should be and what is",
-        group_name=connection,
+        group_name="push",
         kinds={entry.connector},
         owners=[OPS],
         tags=_tags("push", entry),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 import psycopg
@@ -25,6 +26,22 @@ def copy(conn: sa.Connection, table: str, columns: Sequence[str], rows: Iterable
         write = stream.write_row
         for row in rows:
             write(row)
+
+
+def copy_text(conn: sa.Connection, table: str, columns: Sequence[str], lines: Sequence[str]) -> None:
+    """COPY lines that are in PostgreSQL's text format already: tab between values, newline at the end."""
+    with cursor(conn) as cur, cur.copy(f"COPY {table} ({quoted(columns)}) FROM STDIN") as stream:
+        stream.write("".join(lines))
+
+
+_SPECIAL = re.compile(r"[\\\t\n\r]")
+
+
+def escaped(text: str) -> str:
+    """A text as a value of `copy_text`."""
+    if not _SPECIAL.search(text):
+        return text
+    return text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
 
 
 def stage(conn: sa.Connection, name: str, like: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -151,9 +151,9 @@ class _Chunk:
                 f'SELECT b.arrived, coalesce(w.arrived, g.arrived) FROM pg_temp.batch b JOIN core."{self.name}" g ON g.id = b.external_id '
                 f'LEFT JOIN core."{self.name}" w ON w.id = g.merged_into WHERE b.entity_id IS DISTINCT FROM coalesce(w.id, g.id)'
             )
-            for arrived, root in linked:
-                edges.append((root, arrived))
-                why[arrived] = "external_id"
+            for link in linked:
+                edges.append((link[1], link[0]))
+                why[link[0]] = "external_id"
         if not edges:
             return set(), {}
         return self._assign(edges, why)
@@ -291,7 +291,7 @@ class _Chunk:
         members: dict[str, list[MemberRow]] = {}
         for r in rows:
             row: tuple[Any, ...] = tuple(r)
-            members.setdefault(row[0], []).append(MemberRow(*row[1:7], row[7:]))
+            members.setdefault(row[0], []).append(MemberRow(row[1], row[2], row[3], row[4], row[5], row[6], row[7:]))
         for id_, group in members.items():
             live = [m for m in group if m.deleted_at is None] or group
             golden = self.survive(live)

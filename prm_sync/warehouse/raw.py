@@ -91,7 +91,8 @@ def stage(
             payload = _encode(record)
         payloads[str(remote_id)] = (record, payload, digest(payload, digest_size=16).digest())
     known = _known(tx, state, list(payloads)) if state.records else {}
-    fresh: list[tuple[Any, ...]] = []
+    fresh: list[str] = []
+    head, tail = f"{state.connection}\t{bulk.escaped(state.stream)}\t", f"\t{seen_at.isoformat()}\t{run_id}\n"
     news: list[tuple[Any, ...]] = []
     for remote_id, (record, payload, hash_) in payloads.items():
         before = known.get(remote_id)
@@ -99,15 +100,18 @@ def stage(
             staged.unchanged += 1
             continue
         time = instant(record.get(modified)) if modified else None
-        row = (state.connection, state.stream, remote_id, payload.decode(), hash_, time, seen_at, run_id)
         if before is None:
-            fresh.append(row)
+            written = payload.decode().replace("\\", "\\\\")  # JSON has no other character that COPY reads
+            at = r"\N" if time is None else time.isoformat()
+            fresh.append(f"{head}{bulk.escaped(remote_id)}\t{written}\t\\\\x{hash_.hex()}\t{at}{tail}")
             staged.new.append(record)
         else:
-            news.append(row)
+            news.append(
+                (state.connection, state.stream, remote_id, payload.decode(), hash_, time, seen_at, run_id)
+            )
             staged.changed.append(record)
     if fresh:
-        bulk.copy(tx, "raw.record", _COLUMNS, fresh)
+        bulk.copy_text(tx, "raw.record", _COLUMNS, fresh)
         state.records += len(fresh)
     if news:
         bulk.stage(tx, "news", "raw.record", _COLUMNS, news)

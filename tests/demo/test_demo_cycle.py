@@ -186,6 +186,7 @@ def test_no_secret_and_no_field_value_in_any_log_line(played):
     text = "\n".join([*played.logged, complaints])
     assert "page staged" in text
     assert "emulator started" in text
+    assert "http call" in text
     personal = {
         str(row[name]) for row in [*played.company.crm["Lead"], *played.company.crm["Contact"]]
         for name in ("Email", "Phone", "MobilePhone", "Company", "LastName", "Street") if row.get(name)

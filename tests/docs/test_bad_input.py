@@ -22,13 +22,15 @@ from prm_sync.rules.reconcile import PlanCounts, within
 from prm_sync.settings import Settings
 
 PAGE = Path(__file__).parents[2] / "docs" / "bad-input.md"
-SALESFORCE = {"instance_url": "https://acme.my.salesforce.com", "client_id": "x", "client_secret": "s3cret", "attempts": 1}
+HOST = "https://acme.my.salesforce.com"
+SALESFORCE = {"instance_url": HOST, "client_id": "x", "client_secret": "s3cret", "attempts": 1}
 PARTNERSTACK = {"public_key": "pk", "secret_key": "sk", "attempts": 1}
 
 
 def documented() -> dict[str, str]:
     """What is given -> what is said, by the tables of the page."""
-    rows = [line.strip("|").split(" | ") for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+    lines = PAGE.read_text(encoding="utf-8").splitlines()
+    rows = [line.strip("|").split(" | ") for line in lines if line.startswith("| ")]
     said = {row[0].strip(): re.search(r"(`+)(.+?)\1", row[1]) for row in rows if row[0].strip() != "given"}
     return {given: found[2] for given, found in said.items() if found}
 
