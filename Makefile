@@ -32,7 +32,9 @@ ui: $(VENV)/.base
 	@$(PY) -m prm_sync.cli demo --ui $(ARGS)
 
 down: $(VENV)/.base
-	@$(PY) -m prm_sync.cli down $(ARGS)
+	@demo="$${PRM_SYNC_HOME:-.prm_sync}/demo"; \
+		if [ -f "$$demo/prm_sync.yaml" ]; then env -u PRM_SYNC_HOME PRM_SYNC_PROJECT="$$demo" $(PY) -m prm_sync.cli down $(ARGS); fi
+	@if [ -f prm_sync.yaml ]; then $(PY) -m prm_sync.cli down $(ARGS); fi
 
 test: $(VENV)/.dev
 	@$(PY) -m pytest $(ARGS)

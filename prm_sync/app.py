@@ -106,7 +106,7 @@ class App:
             connection=connection,
             budget=SharedBudget(self.db, connection, connector.limits),
             log=logging.getLogger(f"prm_sync.connection.{connection}"),
-            save_secret=partial(_save_secret, self.settings.home, connection),
+            save_secret=partial(save_secret, self.settings.home, connection),
             transport=self.transports.get(connection),
         )
         with connector.open(config, context) as session:
@@ -173,7 +173,7 @@ class App:
         return identity.clusters(edges)
 
 
-def _save_secret(home: Path, connection: str, name: str, value: str) -> None:
+def save_secret(home: Path, connection: str, name: str, value: str) -> None:
     """A rotated secret goes to a file only its owner can read, never into a table."""
     folder = home / "secrets"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -205,12 +205,20 @@ def load_mappings(
     The project's own folders come first: a file there replaces the shipped one of the same connector and entity.
     """
     specs: dict[tuple[str, str], MappingSpec] = {}
+    replaced: set[tuple[str, str]] = set()  # a broken file too keeps the shipped one of its name from taking its place
     problems: list[ConfigError] = []
     for folder in (*source.folders("mappings"), shipped("mappings")):
         found, errors = load_all(folder, entities)
         problems += errors
+        taken = {s.name: s for s in specs.values()}
         for spec in found:
-            specs.setdefault((spec.connector, spec.file.stem), spec)
+            slot = (spec.connector, spec.file.stem)
+            twin = next((s for s in specs.values() if s.name == spec.name), None)
+            if twin is not None and spec.name not in taken:
+                problems.append(ConfigError(f"{spec.name} is mapped by {twin.file} already; remove one of both", file=spec.file))
+            elif twin is None and slot not in replaced:
+                specs.setdefault(slot, spec)
+        replaced |= {(Path(e.file).parent.name, Path(e.file).stem) for e in errors if e.file}
     out: dict[tuple[str, str], list[StreamMapping]] = {}
     for name, connection in source.project.connections.items():
         for spec in specs.values():

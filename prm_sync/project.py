@@ -9,7 +9,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, field_validator, model_validator
 
@@ -163,13 +164,14 @@ class _Lookup:
     env: Mapping[str, str]
     literals: dict[Place, str] = field(default_factory=dict)
 
-    def resolved(self, value: Any, place: Place) -> Any:
-        if isinstance(value, dict) and value.keys() in ({"env"}, {"file"}):
-            return self._looked_up(value, place)
+    def resolved(self, value: Any, place: Place, expected: Any) -> Any:
+        """`value` with its references looked up; `expected`: the type that belongs there (Any: not known)."""
         if isinstance(value, dict):
-            return {key: self.resolved(item, (*place, key)) for key, item in value.items()}
+            if value.keys() in ({"env"}, {"file"}) and not _is_table(expected):
+                return self._looked_up(value, place)
+            return {key: self.resolved(item, (*place, key), _below(expected, key)) for key, item in value.items()}
         if isinstance(value, list):
-            return [self.resolved(item, (*place, n)) for n, item in enumerate(value)]
+            return [self.resolved(item, (*place, n), _below(expected, n)) for n, item in enumerate(value)]
         if isinstance(value, str):
             self.literals[place] = value
         return value
@@ -192,6 +194,34 @@ class _Lookup:
             raise self.source.error(message, *place) from None
 
 
+def _alternatives(annotation: Any) -> tuple[Any, ...]:
+    """The members of a union; an annotation that is none is its own only one."""
+    if get_origin(annotation) is Annotated:
+        return _alternatives(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return tuple(a for member in get_args(annotation) for a in _alternatives(member))
+    return (annotation,)
+
+
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _is_table(annotation: Any) -> bool:
+    """Whether a mapping belongs there, so that {file: ...} is a setting of that name and no reference."""
+    return any(_is_model(a) or (get_origin(a) or a) in (dict, Mapping) for a in _alternatives(annotation))
+
+
+def _below(annotation: Any, key: str | int) -> Any:
+    """The type that belongs at a key of a table, or in a list; Any where it is not known."""
+    for a in _alternatives(annotation):
+        if _is_model(a) and key in a.model_fields:
+            return a.model_fields[key].annotation
+        if (get_origin(a) or a) in (dict, Mapping, list, tuple) and get_args(a):
+            return get_args(a)[1 if get_origin(a) in (dict, Mapping) else 0]
+    return Any
+
+
 def connection_config(source: ProjectFile, name: str, model: type[BaseModel], env: Mapping[str, str]) -> BaseModel:
     """The config of connection `name` as its connector's `model`, with all references looked up.
 
@@ -199,8 +229,8 @@ def connection_config(source: ProjectFile, name: str, model: type[BaseModel], en
     """
     place: Place = ("connections", name, "config")
     lookup = _Lookup(source, name, env)
-    raw = lookup.resolved(source.project.connections[name].config, place)
-    config = validated(model, source.file, raw, at=place)
+    raw = lookup.resolved(source.project.connections[name].config, place, model)
+    config = _rooted(validated(model, source.file, raw, at=place), source.root)
     secrets = _secrets_in(config, place)
     for at, literal in lookup.literals.items():
         if at in secrets and literal:
@@ -209,6 +239,13 @@ def connection_config(source: ProjectFile, name: str, model: type[BaseModel], en
                 f"`{at[-1]}: {{env: NAME}}` or `{{file: path}}`", *at,
             )  # fmt: skip
     return config
+
+
+def _rooted(config: BaseModel, root: Path) -> BaseModel:
+    """Relative paths stand for files beside `prm_sync.yaml`, from wherever prm-sync is started."""
+    given = {name: getattr(config, name) for name in type(config).model_fields}
+    paths = {name: root / v for name, v in given.items() if isinstance(v, Path) and not v.expanduser().is_absolute()}
+    return config.model_copy(update=paths) if paths else config
 
 
 def _secrets_in(value: Any, place: Place) -> set[Place]:

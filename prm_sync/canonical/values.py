@@ -277,8 +277,9 @@ def money(value: object, currency: str | None) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         return _bounded(value * 10**exponent)
     if isinstance(value, float) and abs(value) < _CERTAIN:
-        minor = round(value * 10**exponent)
-        if minor / 10**exponent == value:  # the float means exactly this amount; else go by its digits
+        scale: int = 10**exponent
+        minor = round(value * scale)
+        if minor / scale == value:  # the float means exactly this amount; else go by its digits
             return minor
     if isinstance(value, str):
         value = _without_currency(text(value), currency)

@@ -196,7 +196,7 @@ def _session(source: ProjectFile, name: str, connector: Any) -> Iterator[Session
     """The connection, opened without the warehouse: it may not be there yet."""
     from functools import partial
 
-    from prm_sync.app import _save_secret
+    from prm_sync.app import save_secret
     from prm_sync.connect.budget import LocalBudget
     from prm_sync.connect.protocol import Context
     from prm_sync.project import connection_config
@@ -204,7 +204,7 @@ def _session(source: ProjectFile, name: str, connector: Any) -> Iterator[Session
     config = connection_config(source, name, connector.config, os.environ)
     context = Context(
         name, LocalBudget(name, connector.limits), logging.getLogger(f"prm_sync.connection.{name}"),
-        partial(_save_secret, opening.settings().home, name),
+        partial(save_secret, opening.settings().home, name),
     )  # fmt: skip
     with connector.open(config, context) as session:
         yield session

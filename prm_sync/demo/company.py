@@ -25,6 +25,8 @@ AGE_DAYS = 540  #: how far back the oldest record goes
 AREAS = {"SA": "GCC", "EG": "EMEA", "VN": "ASEAN", "MX": "LATAM", "ES": "Iberia"}
 TIERS = ("platinum", "gold", "silver", "bronze")
 PARTNER_TYPES = ("Partner", "Channel Partner / Reseller", "Installation Partner", "Technology Partner")
+LEAD_STATUSES = ("Open - Not Contacted", "Working - Contacted", "Closed - Not Converted")
+PRIORITIES = ("High", "Medium", "Low")
 MISTAKES = ("invalid_phone", "no_contact_data", "unknown_status", "unknown_country")
 
 
@@ -128,8 +130,7 @@ class _Making:
         p = self._person(f)
         return {
             "AccountId": _sf_id("001", n + 1), "FirstName": p.given, "LastName": p.family, "Title": p.title,
-            "Email": p.email,
-            "Phone": p.phone, "MobilePhone": p.mobile, "MailingCity": f.city,
+            "Email": p.email, "Phone": p.phone, "MobilePhone": p.mobile, "MailingCity": f.city,
             "MailingCountry": self.rng.choice(f.place.written),
             "HasOptedOutOfEmail": self.rng.random() < 0.03, **self._stamps(),
         }  # fmt: skip
@@ -157,20 +158,18 @@ class _Making:
         p = self._person(f)
         return {
             "FirstName": p.given, "LastName": p.family, "Title": p.title, "Company": f.name, "Email": p.email,
-            "Phone": p.phone,
-            "MobilePhone": p.mobile, "Website": f.domain, "Street": f.street, "City": f.city, "State": f.region,
+            "Phone": p.phone, "MobilePhone": p.mobile, "Website": f.domain, "Street": f.street, "City": f.city, "State": f.region,
             "PostalCode": f.postcode, "Country": rng.choice(f.place.written), "Industry": rng.choice(INDUSTRIES),
             "Product_Interest__c": rng.choice(PRODUCTS), "NumberOfEmployees": int(rng.lognormvariate(4, 1.2)) + 1,
             "Budget__c": float(rng.randrange(2, 200) * 500), "CurrencyIsoCode": f.place.currency,
             "Description": rng.choice(f.tongue.needs), "LeadSource": rng.choice(("Web", "Phone Inquiry", "Other")),
-            "Status": rng.choices(("Open - Not Contacted", "Working - Contacted", "Closed - Not Converted"), (70, 18,
-                12))[0],
+            "Status": rng.choices(LEAD_STATUSES, (70, 18, 12))[0],
             "Rating": rng.choice(("Hot", "Warm", "Cold")), "HasOptedOutOfEmail": rng.random() < 0.03,
             "Required_Certification__c": rng.choice(CERTIFICATES) if rng.random() < 0.1 else None, **self._stamps(),
         }  # fmt: skip
 
     def _repeated(self, row: Row) -> Row:
-        """The same person once more, typed by somebody else: other case, other spaces, no postcode."""
+        """The same person once more, typed by somebody else: other case, no postcode."""
         again = {**row, "PostalCode": None, **self._stamps()}
         if again.get("Email"):
             again["Email"] = again["Email"].upper()
@@ -197,8 +196,7 @@ class _Making:
     def _case(self, n: int) -> Row:
         return {
             "AccountId": _sf_id("001", n + 1), "Subject": self.rng.choice(PRODUCTS), "Origin": "Web",
-            "Status": self.rng.choice(("New", "Working", "Closed")), "Priority": self.rng.choice(("High", "Medium",
-                "Low")),
+            "Status": self.rng.choice(("New", "Working", "Closed")), "Priority": self.rng.choice(PRIORITIES),
             **self._stamps(),
         }  # fmt: skip
 
@@ -220,8 +218,8 @@ class _Making:
                 "territories": ["*"] if everywhere else [land],
                 "products": [] if n % 5 == 0 else sorted(rng.sample(PRODUCTS, 4)),
                 "industries": [] if n % 2 == 0 else sorted(rng.sample(INDUSTRIES, 8)),
-                "languages": [f.tongue.code, "en"], "certifications": sorted(rng.sample(CERTIFICATES, rng.randint(1,
-                    3))),
+                "languages": [f.tongue.code, "en"],
+                "certifications": sorted(rng.sample(CERTIFICATES, rng.randint(1, 3))),
                 "weekly_capacity": rng.choice((10, 15, 20, 30)),
             },
             **self._prm_stamps(),

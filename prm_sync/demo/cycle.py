@@ -28,6 +28,7 @@ from prm_sync.flows.refine import refine, refining_meanwhile
 from prm_sync.flows.report import FlowReport, State
 from prm_sync.flows.route import route
 from prm_sync.settings import Settings
+from prm_sync.warehouse import embedded
 from prm_sync.warehouse.urls import warehouse_url
 
 SECOND_H, THIRD_H = 50, 51  #: hours from the first round to the others; offers run out after 48
@@ -90,6 +91,7 @@ def run_demo(options: DemoOptions) -> DemoResult:
     settings = place.settings_of(folder)
     start = options.now or monday_before(datetime.now(UTC))
     with ExitStack() as stack:
+        stack.callback(embedded.stop, settings.home)  # nothing stays running; the next command starts it again
         with say.step("start two emulated systems and a database") as step, ThreadPoolExecutor(1,
             "demo-start") as aside:
             database = aside.submit(warehouse_url, settings)

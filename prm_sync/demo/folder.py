@@ -60,7 +60,7 @@ def write_project(folder: Path, systems: Systems, targets_csv: str) -> None:
     # The offers of one round may change most leads of a small company: that is meant.
     crm["limits"] = {"max_update_share": 1.0}
     prm = _connection(folder, "partnerstack", systems.prm.credentials)
-    prm["config"] |= {"calls_per_s": 1000, "concurrency": 4}
+    prm["config"] |= {"calls_per_s": 1000, "match_by": "path"}
     prm["streams"] = ["partnerships", "customers", "transactions", "deals", "leads"]
     files = {
         "connector": "files",

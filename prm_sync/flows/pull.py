@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import queue
 import threading
 import time
+from contextlib import contextmanager
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -35,7 +37,7 @@ def pull(app: App, connection: str, stream: str, *, on_page: OnPage | None = Non
         began = time.perf_counter()
         report = FlowReport("pull", run.target)
         run.report = report
-        with app.session(connection) as session:
+        with app.session(connection) as session, rarely_collecting():
             declared = _declared(app, session, connection, stream)
             if declared is None:
                 report.message = f"{connection} has no stream {stream!r}; nothing to pull"
@@ -154,6 +156,17 @@ class _Reading:
             raw.keep_cursor(tx, state, None, mapping_hash)
         self.report.add(deleted=len(staged.deleted))
         return True
+
+
+@contextmanager
+def rarely_collecting() -> Iterator[None]:
+    """Records make no cycles: looking for some after every 700 objects took a tenth of a big pull's time."""
+    before = gc.get_threshold()
+    gc.set_threshold(10_000, 10, 10)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 class _End:

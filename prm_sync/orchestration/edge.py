@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TypeAlias
 
 import dagster as dg
+from sqlalchemy.exc import DBAPIError
 
 from prm_sync.app import App
 from prm_sync.errors import (
@@ -81,6 +82,20 @@ def headlines(subject: str) -> Iterator[None]:
             metadata={"class": name, "what to do": advice},
             allow_retries=False,
         ) from error
+    except DBAPIError as error:  # its own text holds the statement's values, and so does that of its cause
+        raise dg.Failure(
+            description=_with_subject(subject, _database_words(error)),
+            metadata={"class": "database", "what to do": "See to the database if it was away; else it is a bug."},
+            allow_retries=False,
+        ) from None
+
+
+def _database_words(error: DBAPIError) -> str:
+    """What the database complained of, without any value: error class, SQLSTATE, table, column, constraint."""
+    diag = getattr(error.orig, "diag", None)
+    names = ("sqlstate", "schema_name", "table_name", "column_name", "constraint_name")
+    told = [f"{name}={value}" for name in names if (value := getattr(diag, name, None))]
+    return f"the database refused: {type(error.orig).__name__} {' '.join(told)}".rstrip()
 
 
 def settled(subject: str, report: FlowReport) -> FlowReport:

@@ -148,12 +148,12 @@ class _Chunk:
             why.update(dict.fromkeys(rows, "exact_key"))
         if self.external:
             linked = self._sql(
-                f'SELECT b.arrived, coalesce(w.arrived, g.arrived) FROM pg_temp.batch b JOIN core."{self.name}" g ON g.id = b.external_id '
+                f'SELECT b.arrived, coalesce(w.arrived, g.arrived) AS root FROM pg_temp.batch b JOIN core."{self.name}" g ON g.id = b.external_id '
                 f'LEFT JOIN core."{self.name}" w ON w.id = g.merged_into WHERE b.entity_id IS DISTINCT FROM coalesce(w.id, g.id)'
             )
-            for link in linked:
-                edges.append((link[1], link[0]))
-                why[link[0]] = "external_id"
+            for link in linked.mappings():
+                edges.append((link["root"], link["arrived"]))
+                why[link["arrived"]] = "external_id"
         if not edges:
             return set(), {}
         return self._assign(edges, why)

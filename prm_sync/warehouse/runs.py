@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import secrets
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
 import sqlalchemy as sa
+
+from prm_sync.errors import PrmSyncError
 
 
 class Report(Protocol):
@@ -58,10 +62,20 @@ def running(db: sa.Engine, verb: str, target: str, now: datetime, *, dagster_run
     try:
         yield run
     except BaseException as error:
-        _end(db, run, "failed", f"{type(error).__name__}: {error}", {})
+        _end(db, run, "failed", _words(error), {})
         raise
     report = run.report
     _end(db, run, report.state if report else "done", report.message if report else None, report.counts() if report else {})
+
+
+def _words(error: BaseException) -> str:
+    """What went wrong. Errors that are not ours may quote a record (PostgreSQL's do): of those, what and where only."""
+    name = type(error).__name__
+    if isinstance(error, PrmSyncError):
+        return f"{name}: {error}"
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if "prm_sync" in f.filename]
+    where = f" in {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"{name}{where}: unexpected; the log has the rest"
 
 
 def _end(db: sa.Engine, run: Run, state: str, message: str | None, counts: Mapping[str, int]) -> None:

@@ -63,11 +63,16 @@ class Cli:
 
     def lists(self, streams: tuple[str, ...] = ("leads",), **config: Any) -> dict[str, Any]:
         """A files connection to the folder `data`."""
-        return {"connector": "files", "config": {"folder": str(self.folder / "data"), **config}, "streams": list(streams)}
+        return {
+            "connector": "files",
+            "config": {"folder": str(self.folder / "data"), **config},
+            "streams": list(streams),
+        }
 
 
 def lead(number: int, **values: str) -> dict[str, str]:
     return {
         "Lead Id": str(number), "First Name": "An", "Last Name": f"Nguyen{number}", "Company": f"Company {number}",
-        "Email": f"an{number}@company{number}.example", "Country": "Vietnam", "Product": "CRM", "Status": "New", **values,
+        "Email": f"an{number}@company{number}.example", "Country": "Vietnam", "Product": "CRM", "Status": "New",
+        **values,
     }  # fmt: skip

@@ -52,7 +52,12 @@ def test_the_program_runs_as_a_process_and_leaves_nothing_running() -> None:
 
     def call(*args: str) -> dict[str, object]:
         done = subprocess.run(
-            [sys.executable, "-m", "prm_sync.cli", *args, "--json"], env=env, cwd=place, capture_output=True, text=True, timeout=120
+            [sys.executable, "-m", "prm_sync.cli", *args, "--json"],
+            env=env,
+            cwd=place,
+            capture_output=True,
+            text=True,
+            timeout=120,
         )
         assert done.returncode == 0, done.stderr + done.stdout
         return dict(json.loads(done.stdout))
@@ -60,7 +65,7 @@ def test_the_program_runs_as_a_process_and_leaves_nothing_running() -> None:
     try:
         assert call("init", "--from", str(source), "--entity", "lead")["entity"] == "lead"
         assert call("run", "pull", "refine")["state"] == "done"
-        assert call("db", "status")["server"] == "ready"
+        assert embedded.status(place / "home").state == "ready"
         assert call("down") == {"state": "done", "services": False, "server": True}
         assert embedded.status(place / "home").state == "stopped"
     finally:

@@ -16,14 +16,19 @@ GOOD = "from: files.leads\nto: lead\nfields:\n  last_name: Name\n  email: Mail\n
 
 def test_mappings_test_passes_where_all_cases_hold(folder_only: Cli) -> None:
     folder_only.text("m/files/lead.yaml", GOOD)
-    folder_only.text("m/files/lead.cases.yaml", "- {name: one, record: {Name: An, Mail: AN@x.example}, expect: {email: an@x.example}}\n")
+    folder_only.text(
+        "m/files/lead.cases.yaml",
+        "- {name: one, record: {Name: An, Mail: AN@x.example}, expect: {email: an@x.example}}\n",
+    )
     (row,) = folder_only("mappings", "test", "--dir", "m", "--json").json["mappings"]
     assert (row["cases"], row["passed"], row["failures"]) == (1, 1, [])
 
 
 def test_mappings_test_fails_with_file_and_line_where_a_case_does_not_hold(folder_only: Cli) -> None:
     folder_only.text("m/files/lead.yaml", GOOD)
-    folder_only.text("m/files/lead.cases.yaml", "\n- {name: one, record: {Name: An, Mail: b@x.example}, expect: {last_name: Bo}}\n")
+    folder_only.text(
+        "m/files/lead.cases.yaml", "\n- {name: one, record: {Name: An, Mail: b@x.example}, expect: {last_name: Bo}}\n"
+    )
     said = folder_only("mappings", "test", "--dir", "m", code=1)
     assert "lead.cases.yaml:2: one: last_name: 'An', not 'Bo'" in said.out
 
@@ -37,11 +42,15 @@ def test_mappings_test_tells_an_unknown_field_with_file_and_line(folder_only: Cl
 
 def test_mappings_are_listed_and_shown_with_their_lineage(folder_only: Cli) -> None:
     rows = folder_only("mappings", "list", "--json").json["mappings"]
-    assert {("salesforce", "lead"), ("partnerstack", "lead"), ("files", "lead")} <= {(r["connector"], r["entity"]) for r in rows}
+    assert {("salesforce", "lead"), ("partnerstack", "lead"), ("files", "lead")} <= {
+        (r["connector"], r["entity"]) for r in rows
+    }
     said = folder_only("mappings", "show", "salesforce", "lead", "--json").json
     assert {"field": "last_name", "from": ["LastName"], "how": "read as text"} in said["fields"]
     assert "Prm_Offer_Status__c" in {b["remote"] for b in said["back"]}
-    assert "no mapping makes a order of salesforce" in folder_only("mappings", "show", "salesforce", "order", code=2).err
+    assert (
+        "no mapping makes a order of salesforce" in folder_only("mappings", "show", "salesforce", "order", code=2).err
+    )
 
 
 def test_schemas_are_written_and_checked(folder_only: Cli) -> None:
@@ -49,7 +58,9 @@ def test_schemas_are_written_and_checked(folder_only: Cli) -> None:
     assert len(folder_only("schemas", "write", "--dir", "s", "--json").json["changed"]) == 5
     assert folder_only("schemas", "write", "--check", "--dir", "s", "--json").json["changed"] == []
     Path("s/routing.schema.json").write_text("{}")
-    assert folder_only("schemas", "write", "--check", "--dir", "s", "--json", code=1).json["changed"] == ["s/routing.schema.json"]
+    assert folder_only("schemas", "write", "--check", "--dir", "s", "--json", code=1).json["changed"] == [
+        "s/routing.schema.json"
+    ]
     assert folder_only("mappings", "schema").json["title"] == "prm-sync mapping"
 
 

@@ -16,8 +16,8 @@ from prm_sync.rules.mapping import load_mapping
 FILES = {
     "Spanish": (
         "clientes.csv",
-        "Código,Nombre,Apellidos,Empresa,Correo electrónico,Teléfono,País\n"
-        "1,Lucía,Gómez,Aceros Gómez,lucia@aceros.example,+34 912 345 678,España\n",
+        """Código,Nombre,Apellidos,Empresa,Correo electrónico,Teléfono,País
+1,Lucía,Gómez,Aceros Gómez,lucia@aceros.example,+34 912 345 678,España\n""",
         {"first_name": ["Nombre"], "last_name": ["Apellidos"], "email": ["Correo electrónico"], "country": ["País"]},
     ),
     "Chinese": (
@@ -27,8 +27,8 @@ FILES = {
     ),
     "Arabic": (
         "عملاء.csv",
-        "الرقم,الاسم,الشركة,البريد الإلكتروني,الهاتف,الدولة\n"
-        "1,أحمد علي,شركة النور,ahmad@noor.example,+966 50 123 4567,السعودية\n",
+        """الرقم,الاسم,الشركة,البريد الإلكتروني,الهاتف,الدولة
+1,أحمد علي,شركة النور,ahmad@noor.example,+966 50 123 4567,السعودية\n""",
         {"company": ["الشركة"], "email": ["البريد الإلكتروني"], "country": ["الدولة"]},
     ),
 }
@@ -38,7 +38,9 @@ FILES = {
 def test_a_project_from_a_file_loads_and_finds_its_columns(language: str, folder_only: Cli) -> None:
     name, text, expected = FILES[language]
     source = folder_only.text(f"in/{name}", text)
-    said = folder_only("init", "--from", str(source), "--dir", str(folder_only.folder), "--entity", "lead", "--json").json
+    said = folder_only(
+        "init", "--from", str(source), "--dir", str(folder_only.folder), "--entity", "lead", "--json"
+    ).json
     placed = {p["field"]: p["headers"] for p in said["placed"]}
     assert expected.items() <= placed.items()
     assert said["mistake"] is None
@@ -58,7 +60,10 @@ def test_what_was_proposed_can_be_run_at_once(cli: Cli) -> None:
     cli("check")
     flows = cli("run", "pull", "refine", "--json").json["flows"]
     assert [f["state"] for f in flows] == ["done", "done"]
-    found = {v["field"]: v["value"] for v in cli("explain", "lead", "lucia@aceros.example", "--show-values", "--json").json["values"]}
+    found = {
+        v["field"]: v["value"]
+        for v in cli("explain", "lead", "lucia@aceros.example", "--show-values", "--json").json["values"]
+    }
     assert found["phone"] == "+34912345678"
     assert found["country"] == "ES"
 
@@ -90,7 +95,12 @@ def test_the_commented_examples_are_valid_once_they_are_uncommented(folder_only:
     text = path.read_text().replace("connections: {}\n", "")
     path.write_text(re.sub(r"^# (?=connections:|  |trust:)", "", text, flags=re.MULTILINE))
     source = read_project(path)
-    env = {v["env"]: "x" for c in yaml.safe_load(path.read_text())["connections"].values() for v in c["config"].values() if isinstance(v, dict)}
+    env = {
+        v["env"]: "x"
+        for c in yaml.safe_load(path.read_text())["connections"].values()
+        for v in c["config"].values()
+        if isinstance(v, dict)
+    }
     assert source.project.trusted == ("crm", "prm")
     for name, connection in source.project.connections.items():
         connection_config(source, name, registry.find(connection.connector).config, env)

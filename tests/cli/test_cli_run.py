@@ -66,8 +66,14 @@ def test_an_unknown_entity_is_told_with_those_there_are(lists: Cli) -> None:
 
 
 def test_a_missing_environment_variable_is_a_configuration_error(lists: Cli) -> None:
-    config = {"instance_url": "https://acme.my.salesforce.com", "client_id": "x", "client_secret": {"env": "NOT_SET_HERE"}}
-    lists.write(connections={"crm": {"connector": "salesforce", "config": config, "streams": ["Lead"]}, "lists": lists.lists()})
+    config = {
+        "instance_url": "https://acme.my.salesforce.com",
+        "client_id": "x",
+        "client_secret": {"env": "NOT_SET_HERE"},
+    }
+    lists.write(
+        connections={"crm": {"connector": "salesforce", "config": config, "streams": ["Lead"]}, "lists": lists.lists()}
+    )
     said = lists("run", "pull", "--json", code=2).json
     (failed,) = [f for f in said["flows"] if f["state"] == "failed"]
     assert 'connection "crm": environment variable NOT_SET_HERE is not set' in failed["message"]
@@ -97,7 +103,10 @@ def test_a_source_that_lost_many_records_is_held_until_its_deletes_are_accepted(
 
 
 def test_accept_deletes_of_a_stream_that_is_not_there_names_those_that_are(lists: Cli) -> None:
-    assert "lists has no stream 'leeds' here; there are: leads" in lists("quarantine", "accept-deletes", "lists", "leeds", code=2).err
+    assert (
+        "lists has no stream 'leeds' here; there are: leads"
+        in lists("quarantine", "accept-deletes", "lists", "leeds", code=2).err
+    )
 
 
 def test_a_dry_run_runs_nothing(lists: Cli) -> None:
@@ -135,7 +144,8 @@ def test_quarantine_counts_by_reason_and_hides_personal_values(lists: Cli) -> No
 def test_replay_maps_the_records_again(lists: Cli) -> None:
     lists("run", "pull", "refine")
     assert lists("quarantine", "replay", "--json").json == {"state": "done", "records": 1, "resolved": 0, "still": 1}
-    text = "from: files.leads\nto: lead\nfields:\n  last_name: Last Name\n  email: Email\n  status: {from: Status, choices: {New: new, Strange: new}}\n"
+    status = "status: {from: Status, choices: {New: new, Strange: new}}"
+    text = f"from: files.leads\nto: lead\nfields:\n  last_name: Last Name\n  email: Email\n  {status}\n"
     lists.text("mappings/files/lead.yaml", text)
     lists.write(connections={"lists": lists.lists()}, mappings="mappings")
     assert lists("quarantine", "replay", "6", "--json").json["resolved"] == 1

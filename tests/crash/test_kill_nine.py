@@ -106,7 +106,8 @@ class Stage:
 
     def _set_the_stage(self) -> None:
         self.sf.reset()
-        self.ps.clock(hold=True)
+        now = datetime.fromisoformat(self.ps.clock(hold=True))
+        self.ps.clock(advance_s=(START - now).total_seconds())
         self.ps.reset()
         leads = [
             {
@@ -140,7 +141,7 @@ class Stage:
         sf, ps = self.sf.snapshot(), self.ps.snapshot()
         names = {r["key"]: f"<{r['external_key']}>" for r in ps["leads"]}
         state: dict[str, Any] = {f"ps.{n}": [without(r, {"updated_at"}) for r in t] for n, t in ps.items()}
-        state |= {f"sf.{n}": [without(r, VENDOR_STAMPS) for r in t] for n, t in sf.items()}
+        state |= {f"sf.{n}": [without(r, VENDOR_STAMPS) for r in t] for n, t in sf.items() if n in ("Lead", "Account")}
         db = engine(url)
         for table in build().metadata.sorted_tables:
             name = f"{table.schema}.{table.name}"
@@ -207,7 +208,6 @@ def stage(make_database: Callable[..., str], tmp_path: Path) -> Iterator[Stage]:
 def test_fifty_kills_at_random_moments_leave_what_an_undisturbed_run_leaves(stage: Stage) -> None:
     expected = stage.play(None)
     assert len(expected["raw.record"]) > LEADS + PARTNERS
-    import collections; print(collections.Counter(json.loads(r)["state"] for r in expected["ledger.lead_offer"]), collections.Counter(json.loads(r)["approved"] for r in expected["ps.leads"]), expected["ops.quarantine"][:3]); print(expected["ledger.offer_event"][:2]); print(collections.Counter((json.loads(r)["payload"].get("approved")) for r in expected["raw.record"]))
     external = [json.loads(r)["external_key"] for r in expected["ps.leads"]]
     assert len(external) == len(set(external)) > 70  # 7 partners, 10 open offers each, and those after the declines
     seed = 0

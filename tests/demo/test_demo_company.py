@@ -56,7 +56,8 @@ def test_every_telephone_pattern_is_a_number_of_its_country_and_every_spelling_n
         for pattern in (*place.mobiles, *place.landlines):
             for digit in "02468":
                 number = "".join(digit if c == "#" else c for c in pattern)
-                assert e164(number, place.code) == e164(number.translate(str.maketrans("0123456789", tongue.digits)), place.code)
+                assert e164(number, place.code) == e164(number.translate(str.maketrans("0123456789", tongue.digits)),
+                                                        place.code)
 
 
 @pytest.mark.parametrize("size", [Size(1, 1, 1), Size(2, 1, 40), Size(30, 3, 2)], ids=str)

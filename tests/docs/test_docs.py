@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import subprocess
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ PLACES = ("*.md", "docs/**/*.md", "connectors/*/README.md", "benchmarks/README.m
 PAGES = sorted(page for place in PLACES for page in ROOT.glob(place))
 FENCED = re.compile(r"^```[a-z]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
 YAML = re.compile(r"^```yaml\n(.*?)^```", re.DOTALL | re.MULTILINE)
-COMMAND = re.compile(r"(?:^|\$\(|; )\s*prm-sync ([^)'\"`;|#]*)")
+COMMAND = re.compile(r"(?:^|\$\(|&& )\s*prm-sync ([^)'\"`;|#]*)")
 
 
 def name_of(path: Path) -> str:
@@ -34,6 +35,7 @@ def text_of(path: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
+@cache
 def commands() -> set[tuple[str, ...]]:
     """Every command and group of the program: ("db", "upgrade"), ("db",), ("run",)."""
 
@@ -46,6 +48,7 @@ def commands() -> set[tuple[str, ...]]:
     return below(typer.main.get_command(program), ())
 
 
+@cache
 def options_of(path: tuple[str, ...]) -> set[str]:
     command: Any = typer.main.get_command(program)
     found = {"--debug", "--verbose", "--help"}

@@ -50,6 +50,10 @@ class Browser:
     def js(self, expression: str) -> Any:
         return self._do("Runtime.evaluate", expression=expression, returnByValue=True)["result"].get("value")
 
+    def click(self, text: str) -> None:
+        """The first element whose own text this is."""
+        self.js(f"document.evaluate({json.dumps(f'//*[text()={text!r}]')}, document).iterateNext().click()")
+
     def wait_for(self, *words: str, within_s: float = 60) -> str:
         """The page's text, once all of these words stand in it."""
         try:

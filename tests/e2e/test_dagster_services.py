@@ -212,12 +212,12 @@ def keep(tab: chromium.Browser, name: str) -> None:
 
 
 def test_the_lineage_graph_leads_from_the_leads_of_the_crm_to_the_push_to_partners(up, tab):
-    tab.open(f"{up.url}/locations/prm_sync/jobs/sync_all")
-    tab.wait_for("core_lead", "ledger_lead_offer", "push_prm__leads")
-    keep(tab, "job")
-    tab.open(f"{up.url}/asset-groups?asset-selection=%2Bkey%3A%22push_prm__leads%22")
+    tab.open(f"{up.url}/assets/push_prm__leads?view=lineage&lineageScope=upstream&lineageDepth=5")
     tab.wait_for("crm__Lead", "raw_crm__Lead", "core_lead", "core_partner", "ledger_lead_offer", "push_prm__leads")
     keep(tab, "lineage")
+    tab.open(f"{up.url}/asset-groups")
+    tab.wait_for("crm", "prm", "core", "ledger", "mart", "push")
+    keep(tab, "groups")
     assert "Join the Dagster community" not in tab.text()
 
 
@@ -230,5 +230,8 @@ def test_a_failed_run_says_in_its_page_what_happened(up, tab):
 
 def test_an_asset_page_shows_row_counts_columns_and_the_way_of_each_field(up, tab):
     tab.open(f"{up.url}/assets/core_lead")
-    tab.wait_for("Row count", "from Lead.Email (crm), leads.meta.email (prm).", "source to target", "read as email")
+    tab.wait_for("Row count", "from Lead.Email (crm), leads.meta.email (prm).", "source to target")
     keep(tab, "asset")
+    tab.click("[Show Markdown]")
+    tab.wait_for("source\ttransform\ttarget", "crm.Lead.Email\tread as email\tlead.email")
+    keep(tab, "source-to-target")

@@ -243,6 +243,14 @@ def test_each_kind_of_error_says_what_to_do_and_is_never_retried(error, name):
     assert raised.value.allow_retries is False
 
 
+def test_what_the_database_refuses_is_told_without_its_values(sandbox):
+    with pytest.raises(dg.Failure) as raised, headlines("crm.Lead"):
+        sandbox.query("SELECT cast(:x AS int)", x="hush")
+    assert "InvalidTextRepresentation sqlstate=22P02" in raised.value.description
+    assert "hush" not in raised.value.description
+    assert raised.value.__suppress_context__
+
+
 def test_a_bug_stays_what_it_is():
     with pytest.raises(ZeroDivisionError), headlines("crm.Lead"):
         1 / 0  # noqa: B018

@@ -1,7 +1,10 @@
 """The instance: its storage, launcher and files; alerts, sensors and the purge, on the real PostgreSQL."""
 
 import json
+import os
 import socket
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -97,6 +100,14 @@ def _nothing_op():
 @dg.job(executor_def=dg.in_process_executor)
 def _nothing():
     _nothing_op()
+
+
+def test_dagsters_own_command_finds_everything_valid(sandbox):
+    home = services.dagster_home(sandbox.settings)
+    command = [sys.executable, "-m", "dagster", "definitions", "validate", "-w", str(home / "workspace.yaml")]
+    env = {**os.environ, **sandbox.env, "DAGSTER_HOME": str(home), "PYTHONWARNINGS": "ignore"}
+    done = subprocess.run(command, env=env, cwd="/", capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
 
 
 # --- purge -------------------------------------------------------------------------------------------------------
