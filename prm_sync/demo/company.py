@@ -158,7 +158,8 @@ class _Making:
         p = self._person(f)
         return {
             "FirstName": p.given, "LastName": p.family, "Title": p.title, "Company": f.name, "Email": p.email,
-            "Phone": p.phone, "MobilePhone": p.mobile, "Website": f.domain, "Street": f.street, "City": f.city, "State": f.region,
+            "Phone": p.phone, "MobilePhone": p.mobile, "Website": f.domain, "Street": f.street, "City": f.city,
+            "State": f.region,
             "PostalCode": f.postcode, "Country": rng.choice(f.place.written), "Industry": rng.choice(INDUSTRIES),
             "Product_Interest__c": rng.choice(PRODUCTS), "NumberOfEmployees": int(rng.lognormvariate(4, 1.2)) + 1,
             "Budget__c": float(rng.randrange(2, 200) * 500), "CurrencyIsoCode": f.place.currency,

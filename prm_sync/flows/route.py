@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from prm_sync.app import App
+from prm_sync.app import App, StreamMapping
 from prm_sync.flows.report import FlowReport
 from prm_sync.rules.routing import (
     Decision,
@@ -114,8 +114,13 @@ def _offer_of(row: sa.Row[Any]) -> Offer:
 
 
 def _sweep(app: App, now: datetime, run_id: str, report: FlowReport) -> None:
-    """Offers that ran out, and offers of leads that are no longer to be had."""
+    """Offers that ran out, and offers of leads that are no longer to be had.
+
+    An offer runs out only once we have heard what its partner said until then: a PRM that could not be read keeps it open.
+    """
     with app.db.begin() as tx:
+        touched = source.change_number(tx, offers.LOCK)
+        heard = offers.heard_until(tx, [(m.connection, m.stream) for m in _answering(app)])
         rows = offers.open_offers(tx)
         by_id = {r.id: r for r in rows}
         moved: list[Transition] = []
@@ -126,14 +131,18 @@ def _sweep(app: App, now: datetime, run_id: str, report: FlowReport) -> None:
                 if not isinstance(taken_back, Refusal):
                     moved.append(taken_back)
         gone = {t.offer_id for t in moved}
-        moved += due((_offer_of(r) for i, r in by_id.items() if i not in gone), now)
+        moved += due((_offer_of(r) for i, r in by_id.items() if i not in gone), min(now, heard or now))
         if moved:
-            touched = source.change_number(tx, offers.LOCK)
             offers.move(
                 tx, [{"id": t.offer_id, "state": t.after, "answered_at": None, "decline_reason": t.reason} for t in moved], touched
             )
             offers.write_events(tx, ((t.offer_id, t.at, t.after, True, t.reason) for t in moved), run_id)
     report.add(expired=sum(t.after == "expired" for t in moved), withdrawn=sum(t.after == "withdrawn" for t in moved))
+
+
+def _answering(app: App) -> list[StreamMapping]:
+    """The streams over which partners answer."""
+    return [m for m in app.back_mappings() if m.entity == "lead" and app.connector(m.connection).kind == "prm"]
 
 
 def _withdrawal(row: sa.Row[Any]) -> str | None:

@@ -80,7 +80,7 @@ def _raw(entry: StreamEntry, fresh: Freshness) -> dg.AssetsDefinition:
             "dagster/column_schema": lineage.raw_schema(entry),
             "source to target": lineage.markdown(lineage.edges_in(entry)),
             "query": sql(f"SELECT remote_id, payload FROM raw.record WHERE {where};"),  # noqa: S608 shown, not run
-            "replay": command(f"prm-sync pull {connection} {stream}"),
+            "replay": command(f"prm-sync run pull --connection {connection} --stream {stream}"),
             "mapping": ", ".join(f"{m.spec.file.parent.name}/{m.spec.file.name}" for m in entry.feeds) or "none",
         },
     )
@@ -141,7 +141,7 @@ def _core(catalogue: Catalogue, entity: Entity, fresh: Freshness) -> dg.AssetsDe
             "source to target": lineage.markdown(edges),
             "query": sql(f'SELECT * FROM core."{name}" WHERE merged_into IS NULL AND deleted_at IS NULL;'),  # noqa: S608 shown, not run
             "history": sql(f"SELECT * FROM core.{name}_history WHERE id = '...' ORDER BY valid_from;"),  # noqa: S608 shown, not run
-            "replay": command(f"prm-sync refine {name}"),
+            "replay": command(f"prm-sync run refine --entity {name}"),
         },
     )
 
@@ -182,8 +182,8 @@ def _ledger(catalogue: Catalogue, fresh: Freshness) -> dg.AssetsDefinition:
         metadata={
             "dagster/table_name": "ledger.lead_offer",
             "query": sql("SELECT * FROM mart.offers ORDER BY offered_at DESC;"),
-            "explain": command("prm-sync explain lead <id>"),
-            "replay": command("prm-sync route"),
+            "explain": command("prm-sync explain lead ID"),
+            "replay": command("prm-sync run route"),
         },
     )
 
@@ -222,7 +222,7 @@ def _performance(catalogue: Catalogue, fresh: Freshness) -> dg.AssetsDefinition:
         metadata={
             "dagster/table_name": "mart.partner_performance",
             "query": sql("SELECT * FROM mart.partner_performance ORDER BY period DESC, sourced_revenue DESC;"),
-            "replay": command("prm-sync measure"),
+            "replay": command("prm-sync run measure"),
         },
     )
 
@@ -281,7 +281,7 @@ def _push(catalogue: Catalogue, entry: StreamEntry) -> dg.AssetsDefinition:
             "source to target": lineage.markdown(lineage.edges_back(entry)),
             "query": sql(f"SELECT * FROM ops.write_log WHERE {where} ORDER BY id DESC;"),  # noqa: S608 shown, not run
             "plan": command(f"prm-sync plan {connection} {stream}"),
-            "replay": command(f"prm-sync push {connection} {stream}"),
+            "replay": command(f"prm-sync run push --connection {connection} --stream {stream}"),
         },
     )
 

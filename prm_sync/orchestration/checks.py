@@ -48,7 +48,7 @@ def raw_results(key: dg.AssetKey, entry: StreamEntry, report: FlowReport, held: 
         check(
             "quarantine_share", key, held.records <= max(QUARANTINE_FEW, QUARANTINE_SHARE * rows),
             {"share": share, "records": held.records, "fields": held.fields,
-             "look": command(f"prm-sync quarantine {entry.connection} {entry.stream}"),
+             "look": command(f"prm-sync quarantine list --connection {entry.connection} --stream {entry.stream}"),
              "query": sql(f"SELECT code, field, reason, count(*) FROM ops.quarantine WHERE {where} GROUP BY 1, 2, 3;")},  # noqa: S608 shown, not run
             severity=ERROR,
             description=f"{held.records} of {rows} records ({share:.0%}) are in quarantine: look at the mapping"
@@ -94,7 +94,7 @@ def core_results(key: dg.AssetKey, found: Sequence[figures.Reconciled]) -> Resul
             "records_reconcile", key, lost == 0,
             {"counts": dg.MetadataValue.md(f"{head}\n|---|---|---|---|---|\n{rows}"), "lost": lost},
             severity=ERROR,
-            description=f"{lost} records do not add up: run `prm-sync refine`, look at the counts" if lost else None,
+            description=f"{lost} records do not add up: `prm-sync run refine`, then look again" if lost else None,
         )
     ]  # fmt: skip
 
@@ -169,6 +169,6 @@ def push_results(key: dg.AssetKey, entry: StreamEntry, report: FlowReport, box: 
             "nothing_is_refused", key, not box.refused,
             {"refused": dg.MetadataValue.md(f"| code | field | changes |\n|---|---|---|\n{refused}"),
              "changes": sum(n for _, _, n in box.refused),
-             "look": command(f"prm-sync quarantine {entry.connection} {entry.stream}")},
+             "look": command(f"prm-sync quarantine list --connection {entry.connection} --stream {entry.stream}")},
         ),
     ]  # fmt: skip

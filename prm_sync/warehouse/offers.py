@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import msgspec
@@ -122,6 +122,17 @@ def open_offers(tx: sa.Connection) -> Sequence[sa.Row[Any]]:
             "FROM ledger.lead_offer o LEFT JOIN core.lead l ON l.id = o.lead_id WHERE o.state = 'pending' ORDER BY o.id"
         )
     ).all()
+
+
+def heard_until(tx: sa.Connection, streams: Sequence[tuple[str, str]]) -> datetime | None:
+    """Until when all of these streams were read to their end; None: there is none. A stream never read: long ago."""
+    ends = []
+    for connection, stream in streams:
+        read_at = tx.execute(
+            sa.text("SELECT read_at FROM raw.cursor WHERE connection = :c AND stream = :s"), {"c": connection, "s": stream}
+        ).scalar_one_or_none()
+        ends.append(read_at or datetime.min.replace(tzinfo=UTC))
+    return min(ends, default=None)
 
 
 def answers(tx: sa.Connection, after: int, upto: int) -> Sequence[sa.Row[Any]]:

@@ -113,8 +113,9 @@ def write(tx: sa.Connection, partners: Sequence[str], rows: Sequence[Performance
 
 
 def latest(tx: sa.Connection) -> Sequence[sa.Row[Any]]:
-    """Every partner's latest month, for people."""
+    """Every partner's latest month that has begun, for people."""
     return tx.exec_driver_sql(
         "SELECT DISTINCT ON (m.partner_id) m.*, p.name AS partner FROM mart.partner_performance m "
-        "LEFT JOIN core.partner p ON p.id = m.partner_id ORDER BY m.partner_id, m.period DESC"
+        "LEFT JOIN core.partner p ON p.id = m.partner_id WHERE m.period <= date_trunc('month', m.as_of)::date "
+        "ORDER BY m.partner_id, m.period DESC"
     ).all()

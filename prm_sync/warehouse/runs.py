@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import secrets
+import time
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -43,6 +44,7 @@ class Run:
 @contextmanager
 def running(db: sa.Engine, verb: str, target: str, now: datetime, *, dagster_run_id: str | None = None) -> Iterator[Run]:
     """Records a run, whatever becomes of it: an exception makes it `failed` with its text."""
+    began = time.perf_counter()
     run = Run(f"{verb}-{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}", verb, target, now)
     with db.begin() as tx:
         tx.execute(
@@ -62,10 +64,11 @@ def running(db: sa.Engine, verb: str, target: str, now: datetime, *, dagster_run
     try:
         yield run
     except BaseException as error:
-        _end(db, run, "failed", _words(error), {})
+        _end(db, run, time.perf_counter() - began, "failed", _words(error), {})
         raise
     report = run.report
-    _end(db, run, report.state if report else "done", report.message if report else None, report.counts() if report else {})
+    took_s = time.perf_counter() - began
+    _end(db, run, took_s, report.state if report else "done", report.message if report else None, report.counts() if report else {})
 
 
 def _words(error: BaseException) -> str:
@@ -78,12 +81,12 @@ def _words(error: BaseException) -> str:
     return f"{name}{where}: unexpected; the log has the rest"
 
 
-def _end(db: sa.Engine, run: Run, state: str, message: str | None, counts: Mapping[str, int]) -> None:
+def _end(db: sa.Engine, run: Run, took_s: float, state: str, message: str | None, counts: Mapping[str, int]) -> None:
     with db.begin() as tx:
         tx.execute(
             sa.text(
-                "UPDATE ops.run SET state = :state, ended_at = clock_timestamp(), message = :message, "
+                "UPDATE ops.run SET state = :state, ended_at = :ended_at, message = :message, "
                 "counts = cast(:counts AS jsonb) WHERE id = :id"
             ),
-            {"state": state, "message": message, "counts": msgspec.json.encode(dict(counts)).decode(), "id": run.id},
+            {"state": state, "ended_at": run.started_at + timedelta(seconds=took_s), "message": message, "counts": msgspec.json.encode(dict(counts)).decode(), "id": run.id},
         )

@@ -88,7 +88,7 @@ SELECT DISTINCT ON (partner_id) partner_id AS id, to_char(period, 'YYYY-MM') AS 
        acceptance_rate AS perf_acceptance_rate, response_hours AS perf_response_hours, win_rate AS perf_win_rate,
        sourced_revenue AS perf_sourced_revenue, currency AS perf_currency, attainment AS perf_attainment,
        touched AS perf_touched
-FROM mart.partner_performance ORDER BY partner_id, period DESC
+FROM mart.partner_performance WHERE period <= date_trunc('month', as_of)::date ORDER BY partner_id, period DESC
 """
 
 _OFFERS = """
@@ -114,7 +114,7 @@ GROUP BY 1, 2, 3
 
 _DOCS = {
     "core.lead_facts": "What prm-sync knows about a lead besides its fields: the latest offer",
-    "core.partner_facts": "What prm-sync knows about a partner besides its fields: its latest month",
+    "core.partner_facts": "What prm-sync knows about a partner besides its fields: its latest month, none in the future",
     "mart.offers": "Every offer of a lead to a partner, with the time of the answer in hours",
     "mart.lead_funnel": "Leads per month, country and source: offered, accepted, won",
 }

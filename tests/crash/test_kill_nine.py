@@ -27,10 +27,10 @@ from prm_sync.warehouse.tables import build
 pytestmark = [pytest.mark.crash, pytest.mark.timeout(290)]
 
 KILLS = 50
-LEADS, PARTNERS = 160, 7
+LEADS, PARTNERS = 110, 5
 START = datetime(2027, 3, 1, 8, tzinfo=UTC)
 DAYS = 3  #: cycles, half a day apart, with the partners' answers in between; the last one is not disturbed
-PER_DAY = 8  #: most kills of one day
+PER_DAY = 13  #: most kills of one day
 CYCLE = Path(__file__).with_name("cycle.py")
 VENDOR_STAMPS = frozenset({"SystemModstamp", "LastModifiedDate", "LastActivityDate"})
 VOLATILE = frozenset(
@@ -159,6 +159,8 @@ class Stage:
             kept["payload"] = without(kept["payload"], VENDOR_STAMPS | {"updated_at"})
         if table.schema == "ops":
             kept.pop("created_at", None)
+        if kept.get("matched_by") == "pushed":  # a pull may have met the record before its push was sure of it
+            kept["matched_by"] = "external_id"
         return kept
 
 
@@ -209,10 +211,14 @@ def test_fifty_kills_at_random_moments_leave_what_an_undisturbed_run_leaves(stag
     expected = stage.play(None)
     assert len(expected["raw.record"]) > LEADS + PARTNERS
     external = [json.loads(r)["external_key"] for r in expected["ps.leads"]]
-    assert len(external) == len(set(external)) > 70  # 7 partners, 10 open offers each, and those after the declines
+    assert len(external) == len(set(external)) > 50  # 5 partners, 10 open offers each, and those after the declines
     seed = 0
     while stage.kills < KILLS:
         seed += 1
         found = stage.play(random.Random(seed))
-        for name, wanted in expected.items():
-            assert found[name] == wanted, f"play {seed}: {name} differs after {stage.kills} kills"
+        differing = {
+            name: {"only disturbed": sorted(set(found[name]) - set(wanted))[:3], "only undisturbed": sorted(set(wanted) - set(found[name]))[:3],
+                   "rows": (len(found[name]), len(wanted))}
+            for name, wanted in expected.items() if found[name] != wanted
+        }  # fmt: skip
+        assert differing == {}, f"play {seed}, after {stage.kills} kills"

@@ -1,8 +1,12 @@
 """What Dagster is given, and what a run of it does: in process, against the emulators."""
 
+import shlex
+
 import dagster as dg
 import pytest
+import typer
 
+from prm_sync.cli import program
 from prm_sync.errors import ConfigError, FencedOff, Misconfigured, QuotaSpent, Unavailable
 from prm_sync.flows.report import FlowReport, State
 from prm_sync.orchestration.definitions import definitions_of
@@ -83,6 +87,21 @@ def test_an_asset_shows_where_its_columns_come_from(defs):
     assert columns["company"].description.startswith("from Lead.Company (crm), leads.meta.company (prm). ")
     assert columns["email"].tags == {"pii": "personal"}
     assert "| crm.Lead.`Email` | read as email | lead.`email` |" in spec.metadata["source to target"].value
+
+
+def test_every_command_that_an_asset_shows_is_one_that_can_be_given(defs):
+    commands = typer.main.get_command(program).commands
+    shown = [
+        value.value.strip("`")
+        for spec in defs.resolve_all_asset_specs()
+        for value in spec.metadata.values()
+        if isinstance(value, dg.MarkdownMetadataValue) and value.value.startswith("`prm-sync ")
+    ]
+    assert len(shown) >= 10
+    for words in shown:
+        _, name, *rest = shlex.split(words)
+        parsed = commands[name].make_context(name, rest)
+        assert parsed.params, words
 
 
 def test_another_mapping_is_another_code_version(sandbox):
