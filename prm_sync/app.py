@@ -115,7 +115,9 @@ class App:
     def connector(self, connection: str) -> Connector:
         if connection not in self.connectors:
             known = ", ".join(self.connectors) or "none"
-            raise ConfigError(f"there is no connection {connection!r} (connections: {known}); see {self.source.file.path}")
+            raise ConfigError(
+                f"there is no connection {connection!r} (connections: {known}); see {self.source.file.path}"
+            )
         return self.connectors[connection]
 
     def streams_of(self, connection: str) -> tuple[str, ...]:
@@ -136,7 +138,10 @@ class App:
 
     def mapped_streams(self, entities: Sequence[str] | None = None) -> list[tuple[str, str]]:
         """(connection, stream) of every mapping, or of those that fill one of these entities."""
-        return [key for key, found in self.mappings.items() if entities is None or {m.entity for m in found} & set(entities)]
+        return [
+            key for key, found in self.mappings.items()
+            if entities is None or {m.entity for m in found} & set(entities)
+        ]  # fmt: skip
 
     def back_mappings(self) -> list[StreamMapping]:
         """The mappings that write something to their remote."""
@@ -215,7 +220,9 @@ def load_mappings(
             slot = (spec.connector, spec.file.stem)
             twin = next((s for s in specs.values() if s.name == spec.name), None)
             if twin is not None and spec.name not in taken:
-                problems.append(ConfigError(f"{spec.name} is mapped by {twin.file} already; remove one of both", file=spec.file))
+                problems.append(
+                    ConfigError(f"{spec.name} is mapped by {twin.file} already; remove one of both", file=spec.file)
+                )
             elif twin is None and slot not in replaced:
                 specs.setdefault(slot, spec)
         replaced |= {(Path(e.file).parent.name, Path(e.file).stem) for e in errors if e.file}
@@ -229,7 +236,7 @@ def load_mappings(
                 out.setdefault((name, spec.stream), []).append(StreamMapping(name, spec, compiled, back, keys))
     order = list(entities)
     ranked = sorted(out.items(), key=lambda item: min(order.index(m.entity) for m in item[1]))
-    return {key: tuple(found) for key, found in ranked}, problems
+    return {key: tuple(sorted(found, key=lambda m: order.index(m.entity))) for key, found in ranked}, problems
 
 
 @contextmanager

@@ -139,7 +139,8 @@ OPPORTUNITY = Entity(
     "opportunity", "A deal in the CRM.", req="R059",
     fields=(
         _text("name", "Name of the deal", "R059", _COMPANY), _ref("account_ref", "account", "Who buys", "R059"),
-        _choice("stage", "Stage of the deal", OPPORTUNITY_STAGES, "R052"), _money("amount", "Amount", "R059"), _CURRENCY,
+        _choice("stage", "Stage of the deal", OPPORTUNITY_STAGES, "R052"),
+        _money("amount", "Amount", "R059"), _CURRENCY,
         Field("close_date", Kind.DATE, "Day the deal closed, or is expected to", "R058"),
         Field("closed_at", Kind.INSTANT, "When the deal was won or lost", "R058"),
         Field("probability", Kind.NUMBER, "Chance of winning in percent", "R058"),
@@ -150,7 +151,8 @@ OPPORTUNITY = Entity(
         _choice("credit", "What the partner is credited with", CREDITS, "R050"),
         _ref("lead_ref", "lead", "The lead the deal came from", "R055"),
         _text("owner", "The seller's own person in charge, as the source names them", "R017"),
-        Field("first_activity_at", Kind.INSTANT, "First activity of the seller's own people", "R048"), _CREATED, _IS_TEST,
+        Field("first_activity_at", Kind.INSTANT, "First activity of the seller's own people", "R048"),
+        _CREATED, _IS_TEST,
     ),
 )  # fmt: skip
 
@@ -205,7 +207,8 @@ PARTNER = Entity(
         _text("time_zone", "IANA time zone", "R134"), _text("manager", "Channel manager in charge", "R002"),
         Field("joined_at", Kind.INSTANT, "When the partner joined", "R027"),
         _ref("parent_ref", "partner", "The partner above this one", "R061"),
-        _text("prm_partner_id", "The partner's id here, as this system gave it to the source", "R121"), _CREATED, _IS_TEST,
+        _text("prm_partner_id", "The partner's id here, as this system gave it to the source", "R121"),
+        _CREATED, _IS_TEST,
     ),
 )  # fmt: skip
 
@@ -230,8 +233,10 @@ DEAL_REGISTRATION = Entity(
         _text("contact_last_name", "Family name of the customer's person", "R048", _PERSON),
         _choice("status", "State of the registration", REGISTRATION_STATUSES, "R048"),
         _text("stage", "Sales stage, in the PRM's words", "R052"),
-        _choice("origin", "Who brought the deal", ("partner", "vendor"), "R048"), _money("amount", "Amount", "R048"), _CURRENCY,
-        Field("close_date", Kind.DATE, "Expected day of closing", "R048"), _text("product", "Product of the deal", "R048"),
+        _choice("origin", "Who brought the deal", ("partner", "vendor"), "R048"),
+        _money("amount", "Amount", "R048"), _CURRENCY,
+        Field("close_date", Kind.DATE, "Expected day of closing", "R048"),
+        _text("product", "Product of the deal", "R048"),
         _text("competitor", "Who else is in the deal", "R043"), _text("lost_reason", "Why it was lost", "R054"),
         Field("submitted_at", Kind.INSTANT, "When the partner registered it", "R048"),
         Field("decided_at", Kind.INSTANT, "When it was approved or rejected", "R048"),
@@ -245,7 +250,8 @@ TARGET = Entity(
     fields=(
         _ref("partner_ref", "partner", "Whose target", "R035"),
         _text("partner_key", "Whose target, by the partner's key in the PRM", "R035"),
-        _choice("metric", "What is counted", METRICS, "R035"), _money("amount", "Target, for revenue", "R035"), _CURRENCY,
+        _choice("metric", "What is counted", METRICS, "R035"),
+        _money("amount", "Target, for revenue", "R035"), _CURRENCY,
         Field("quantity", Kind.NUMBER, "Target, for everything that is counted", "R035"),
         Field("period_start", Kind.DATE, "First day", "R035"), Field("period_end", Kind.DATE, "Last day", "R035"),
         _choice("status", "State of the target", ("draft", "agreed", "closed"), "R035"), _CREATED, _IS_TEST,
@@ -255,7 +261,8 @@ TARGET = Entity(
 CERTIFICATION = Entity(
     "certification", "A certificate that a partner, or one of its people, holds.", req="R029",
     fields=(
-        _ref("partner_ref", "partner", "Who holds it", "R029"), _ref("user_ref", "partner_user", "Which person", "R029"),
+        _ref("partner_ref", "partner", "Who holds it", "R029"),
+        _ref("user_ref", "partner_user", "Which person", "R029"),
         _text("partner_key", "Who holds it, by the partner's key in the PRM", "R029"),
         _text("name", "Name of the certificate", "R029"), _text("level", "Level", "R029"),
         _choice("status", "State of the certificate", CERTIFICATION_STATUSES, "R029"),
@@ -267,7 +274,8 @@ CERTIFICATION = Entity(
 AGREEMENT = Entity(
     "agreement", "A contract with a partner.", req="R008",
     fields=(
-        _ref("partner_ref", "partner", "With whom", "R008"), _text("partner_key", "With whom, by the key in the PRM", "R008"),
+        _ref("partner_ref", "partner", "With whom", "R008"),
+        _text("partner_key", "With whom, by the key in the PRM", "R008"),
         _text("kind", "What kind of contract", "R008"), _text("number", "Number", "R008"),
         _choice("status", "State of the contract", AGREEMENT_STATUSES, "R008"),
         Field("signed_at", Kind.INSTANT, "When it was signed", "R008"),
@@ -281,10 +289,12 @@ ACTIVITY = Entity(
     "activity", "Something that was done: a call, a mail, a visit, a log-in.", req="R018",
     fields=(
         _choice("type", "What was done", ("call", "email", "meeting", "visit", "portal", "task", "other"), "R018"),
-        _choice("direction", "From whom", ("in", "out"), "R018"), _text("subject", "What it was about", "R018", _PERSON),
+        _choice("direction", "From whom", ("in", "out"), "R018"),
+        _text("subject", "What it was about", "R018", _PERSON),
         _text("outcome", "What came of it", "R019"), _text("channel", "Online or offline channel", "R078"),
         Field("at", Kind.INSTANT, "When", "R018"), Field("duration_s", Kind.INTEGER, "How long, in seconds", "R019"),
-        _ref("partner_ref", "partner", "With which partner", "R017"), _ref("account_ref", "account", "With which account", "R018"),
+        _ref("partner_ref", "partner", "With which partner", "R017"),
+        _ref("account_ref", "account", "With which account", "R018"),
         _ref("lead_ref", "lead", "About which lead", "R018"), _CREATED, _IS_TEST,
     ),
 )  # fmt: skip
@@ -294,18 +304,20 @@ FEEDBACK = Entity(
     fields=(
         _choice("subject", "About what", ("customer", "partner", "product", "service", "market"), "R075"),
         _choice("instrument", "How it was asked", ("csat", "nps", "free"), "R085"),
-        Field("score", Kind.NUMBER, "The answer as a number", "R085"), Field("scale", Kind.NUMBER, "Best possible score", "R085"),
+        Field("score", Kind.NUMBER, "The answer as a number", "R085"),
+        Field("scale", Kind.NUMBER, "Best possible score", "R085"),
         _text("text", "The answer in words", "R075", _PERSON), _text("theme", "What it is about", "R077"),
         _ref("partner_ref", "partner", "By or about which partner", "R033"),
-        _ref("account_ref", "account", "By which account", "R085"), Field("at", Kind.INSTANT, "When", "R085"), _CREATED, _IS_TEST,
+        _ref("account_ref", "account", "By which account", "R085"),
+        Field("at", Kind.INSTANT, "When", "R085"), _CREATED, _IS_TEST,
     ),
 )  # fmt: skip
 
 ENTITIES: dict[str, Entity] = {
     e.name: e
     for e in (
-        ACCOUNT, CONTACT, PARTNER, PARTNER_USER, LEAD, OPPORTUNITY, ORDER, CASE, DEAL_REGISTRATION, TARGET, CERTIFICATION,
-        AGREEMENT, ACTIVITY, FEEDBACK,
+        ACCOUNT, CONTACT, PARTNER, PARTNER_USER, LEAD, OPPORTUNITY, ORDER, CASE, DEAL_REGISTRATION, TARGET,
+        CERTIFICATION, AGREEMENT, ACTIVITY, FEEDBACK,
     )
 }  # fmt: skip
 """Every entity by its name, in the order in which they are refined."""
@@ -314,7 +326,8 @@ ENTITIES: dict[str, Entity] = {
 
 LEAD_FACTS = (
     Field("id", Kind.TEXT, "The lead's id here"),
-    Field("offer_key", Kind.TEXT, "Key of the latest offer, '<lead id>:<rank>': what a PRM keeps as external key", "R045"),
+    Field("offer_key", Kind.TEXT, "Key of the latest offer, '<lead id>:<rank>': what a PRM keeps as external key",
+          "R045"),
     Field("offer_state", Kind.CHOICE, "State of the latest offer", "R045",
           choices=("pending", "accepted", "declined", "expired", "withdrawn")),
     Field("offer_partner_name", Kind.TEXT, "Partner of the latest offer", "R076"),
@@ -323,7 +336,8 @@ LEAD_FACTS = (
     Field("offer_expires_at", Kind.INSTANT, "When it runs out", "R045"),
     Field("offer_answered_at", Kind.INSTANT, "When the partner answered", "R045"),
     Field("offer_decline_reason", Kind.TEXT, "Why the partner declined", "R054"),
-    Field("offer_partner_stage", Kind.CHOICE, "How far the partner is", "R047", choices=("open", "working", "won", "lost")),
+    Field("offer_partner_stage", Kind.CHOICE, "How far the partner is", "R047",
+          choices=("open", "working", "won", "lost")),
     Field("offer_rank", Kind.INTEGER, "1 for the first offer of the lead, 2 for the next ...", "R045"),
 )  # fmt: skip
 
@@ -337,7 +351,8 @@ PARTNER_FACTS = (
     Field("perf_acceptance_rate", Kind.NUMBER, "accepted / (accepted + declined + expired), 0 to 1", "R113"),
     Field("perf_response_hours", Kind.NUMBER, "Median hours from offer to answer", "R083"),
     Field("perf_win_rate", Kind.NUMBER, "won / (won + lost) of the month's closed deals, 0 to 1", "R113"),
-    Field("perf_sourced_revenue", Kind.MONEY, "Won with primary credit `sourced`, by close date, in minor units of `perf_currency`", "R034"),
+    Field("perf_sourced_revenue", Kind.MONEY,
+          "Won with primary credit `sourced`, by close date, in minor units of `perf_currency`", "R034"),
     Field("perf_currency", Kind.CURRENCY, "Currency of the revenue", "R034"),
     Field("perf_attainment", Kind.NUMBER, "actual / target of the revenue target of the period, 1 = reached", "R035"),
 )  # fmt: skip

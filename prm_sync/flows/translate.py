@@ -41,8 +41,8 @@ def _one(
     if len(troubles) > before:
         changed = _keep_held(tx, state, mapping, changed, troubles[before:])
     source.write(tx, entity, columns, new, changed)
-    if staged.changed:
-        source.resolve_quarantine(tx, state.connection, state.stream, entity, [str(r[state.key]) for r in staged.changed], at)
+    looked_at = [*(str(r[state.key]) for r in staged.changed), *staged.deleted]
+    source.resolve_quarantine(tx, state.connection, state.stream, entity, looked_at, at)
     source.quarantine(
         tx, state.connection, state.stream, entity, troubles,
         mapping_hash=mapping.compiled.hash, at=at, run_id=run_id,

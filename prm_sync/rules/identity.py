@@ -41,7 +41,10 @@ _BETWEEN = "\x1f"  #: between the parts of a key; folding never leaves one, it c
 class EntityIdentity(Part):
     """What makes two records of one entity the same."""
 
-    same_if: Keys = Setting(max_length=MOST_GROUPS, description="Groups of fields: all fields of a group present and equal, the same entity")
+    same_if: Keys = Setting(
+        max_length=MOST_GROUPS,
+        description="Groups of fields: all fields of a group present and equal, the same entity",
+    )
 
     @field_validator("same_if")
     @classmethod

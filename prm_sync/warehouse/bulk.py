@@ -53,7 +53,9 @@ def stage(conn: sa.Connection, name: str, like: str, columns: Sequence[str], row
     copy(conn, f"pg_temp.{name}", columns, rows)
 
 
-def merge(conn: sa.Connection, table: str, key: Sequence[str], columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+def merge(
+    conn: sa.Connection, table: str, key: Sequence[str], columns: Sequence[str], rows: Sequence[Sequence[object]]
+) -> None:
     """Insert or update rows by key: COPY into staging, then one INSERT ... ON CONFLICT DO UPDATE.
 
     `rows` must not hold a key twice.
@@ -72,7 +74,10 @@ def merge(conn: sa.Connection, table: str, key: Sequence[str], columns: Sequence
 def analyze(conn: sa.Connection, table: str, columns: Sequence[str]) -> None:
     """Statistics for a table that has grown to twice what the planner believes, or more; cheap where it has not."""
     believed, pages, at = conn.execute(
-        sa.text("SELECT reltuples, relpages, pg_relation_size(oid) / 8192 FROM pg_class WHERE oid = cast(:t AS regclass)"),
+        sa.text(
+            "SELECT reltuples, relpages, pg_relation_size(oid) / 8192 FROM pg_class "
+            "WHERE oid = cast(:t AS regclass)"
+        ),
         {"t": table},
     ).one()
     if believed < 0 or at > 2 * max(pages, 8):

@@ -84,7 +84,7 @@ def upgrade(db: sa.Engine, tables: Tables | None = None, versions: Path | None =
     Raises WarehouseError where the database belongs to a newer prm-sync.
     """
     tables = tables or build()
-    with db.connect() as conn:
+    with _reached(db) as conn:
         conn.execute(sa.text("SELECT pg_advisory_lock(:key)"), {"key": lock_key("migrate")})
         conn.commit()
         try:
@@ -107,6 +107,16 @@ def upgrade(db: sa.Engine, tables: Tables | None = None, versions: Path | None =
             conn.execute(sa.text("SELECT pg_advisory_unlock(:key)"), {"key": lock_key("migrate")})
             conn.commit()
     return changed
+
+
+def _reached(db: sa.Engine) -> sa.Connection:
+    """A connection. Raises WarehouseError, without the password, where the server does not let us in."""
+    try:
+        return db.connect()
+    except sa.exc.OperationalError as error:
+        why = str(error.orig).strip().splitlines()[0]
+        where = db.url.render_as_string(hide_password=True)
+        raise WarehouseError(f"the warehouse {where} cannot be used: {why}; check PRM_SYNC_DATABASE_URL and its server") from None
 
 
 def _refresh_views(conn: sa.Connection, tables: Tables) -> bool:

@@ -71,14 +71,17 @@ def refine_chunk(
     """Refine the next chunk of changed source rows in one transaction; None: fewer than `at_least` wait."""
     name = entity.name
     with db.begin() as tx:
-        lock(tx, f"change:{name}")
+        lock(tx, f"change:{name}")  # only to be sure that all numbers up to this one are there
+        committed = tx.exec_driver_sql("SELECT last_value FROM core.change_seq").scalar_one()
+    with db.begin() as tx:
+        lock(tx, f"golden:{name}")
         upto = progress.upto(tx, f"refine:{name}", policy_hash)
         waiting = tx.execute(
             sa.text(
                 f"SELECT max(touched), count(*) FROM (SELECT touched FROM core.{name}_source "
-                "WHERE touched > :upto ORDER BY touched LIMIT :size) t"
+                "WHERE touched > :upto AND touched <= :committed ORDER BY touched LIMIT :size) t"
             ),
-            {"upto": upto, "size": chunk_rows},
+            {"upto": upto, "committed": committed, "size": chunk_rows},
         ).one()
         if waiting[0] is None or waiting[1] < at_least:
             return None

@@ -88,7 +88,8 @@ def certificates(tx: sa.Connection) -> dict[str, dict[str, date | None]]:
     rows = tx.execute(
         sa.text(
             f"""
-            SELECT coalesce({entity_of("partner=c.partner_ref")}, p.id) AS partner_id, c.name, max(c.expires_on) AS until
+            SELECT coalesce({entity_of("partner=c.partner_ref")}, p.id) AS partner_id, c.name,
+                   max(c.expires_on) AS until
             FROM core.certification c LEFT JOIN core.partner p ON p.partner_key = c.partner_key
             WHERE c.name IS NOT NULL AND c.merged_into IS NULL AND c.deleted_at IS NULL
               AND coalesce(c.status, 'granted') IN ('granted', 'expiring') GROUP BY 1, 2
@@ -129,7 +130,8 @@ def heard_until(tx: sa.Connection, streams: Sequence[tuple[str, str]]) -> dateti
     ends = []
     for connection, stream in streams:
         read_at = tx.execute(
-            sa.text("SELECT read_at FROM raw.cursor WHERE connection = :c AND stream = :s"), {"c": connection, "s": stream}
+            sa.text("SELECT read_at FROM raw.cursor WHERE connection = :c AND stream = :s"),
+            {"c": connection, "s": stream},
         ).scalar_one_or_none()
         ends.append(read_at or datetime.min.replace(tzinfo=UTC))
     return min(ends, default=None)
@@ -142,9 +144,11 @@ def answers(tx: sa.Connection, after: int, upto: int) -> Sequence[sa.Row[Any]]:
             """
             SELECT o.*, s.answer, coalesce(s.answered_at, s.remote_time) AS said_at, s.decline_reason AS said_reason,
                    s.partner_stage AS said_stage, s.won_amount AS said_won, s.currency AS said_currency, s.remote_time,
-                   EXISTS (SELECT FROM ledger.lead_offer n WHERE n.lead_id = o.lead_id AND n.rank > o.rank) AS superseded
+                   EXISTS (SELECT FROM ledger.lead_offer n
+                           WHERE n.lead_id = o.lead_id AND n.rank > o.rank) AS superseded
             FROM core.lead_source s
-            JOIN ledger.lead_offer o ON o.lead_id = split_part(s.offer_key, ':', 1) AND o.rank::text = split_part(s.offer_key, ':', 2)
+            JOIN ledger.lead_offer o ON o.lead_id = split_part(s.offer_key, ':', 1)
+              AND o.rank::text = split_part(s.offer_key, ':', 2)
             WHERE s.touched > :after AND s.touched <= :upto AND s.deleted_at IS NULL AND s.offer_key IS NOT NULL
               AND (s.answer IS NOT NULL OR s.partner_stage IS NOT NULL)
             ORDER BY s.touched, s.arrived
@@ -171,7 +175,8 @@ def last_decisions(tx: sa.Connection, lead_ids: Sequence[str]) -> dict[str, sa.R
 
 def write_decisions(tx: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     columns = (
-        "id", "lead_id", "partner_id", "score", "rank", "decided_at", "rule_version", "outcome", "note", "candidates", "run_id",
+        "id", "lead_id", "partner_id", "score", "rank", "decided_at", "rule_version", "outcome", "note", "candidates",
+        "run_id",
     )  # fmt: skip
     encode = msgspec.json.encode
     values = (
@@ -210,8 +215,9 @@ def set_stage(tx: sa.Connection, changes: Sequence[Mapping[str, Any]], touched: 
     if changes:
         tx.execute(
             sa.text(
-                "UPDATE ledger.lead_offer SET partner_stage = :stage, stage_at = :at, won_amount = coalesce(:amount, won_amount), "
-                "won_currency = coalesce(:currency, won_currency), touched = :touched WHERE id = :id"
+                "UPDATE ledger.lead_offer SET partner_stage = :stage, stage_at = :at, "
+                "won_amount = coalesce(:amount, won_amount), won_currency = coalesce(:currency, won_currency), "
+                "touched = :touched WHERE id = :id"
             ),
             [{**c, "touched": touched} for c in changes],
         )
@@ -220,6 +226,7 @@ def set_stage(tx: sa.Connection, changes: Sequence[Mapping[str, Any]], touched: 
 def event_known(tx: sa.Connection, offer_ids: Sequence[str]) -> set[tuple[str, str, datetime]]:
     """(offer, event, time) of everything that was said about these offers: said again, it is no news."""
     rows = tx.execute(
-        sa.text("SELECT offer_id, event, at FROM ledger.offer_event WHERE offer_id = ANY(:ids)"), {"ids": list(offer_ids)}
+        sa.text("SELECT offer_id, event, at FROM ledger.offer_event WHERE offer_id = ANY(:ids)"),
+        {"ids": list(offer_ids)},
     )
     return {(r[0], r[1], r[2]) for r in rows}

@@ -39,8 +39,9 @@ def _json(value: object) -> str | None:
 
 
 def keep(
-    tx: sa.Connection, connection: str, stream: str, intents: Sequence[Intent], *, state: str, plan_id: str | None, now: datetime
-) -> int:
+    tx: sa.Connection, connection: str, stream: str, intents: Sequence[Intent], *,
+    state: str, plan_id: str | None, now: datetime,
+) -> int:  # fmt: skip
     """Write the intents down; one that is on its way already (same token) stays as it is. Returns how many are new.
 
     An older intent for the same target that was never settled is dropped: this one says what is wanted now. One that
@@ -62,8 +63,8 @@ def keep(
     bulk.stage(tx, "intents", "ops.outbox", columns, rows)
     tx.exec_driver_sql(
         "UPDATE ops.outbox o SET state = 'dropped', settled_at = n.created_at FROM pg_temp.intents n "
-        "WHERE o.connection = n.connection AND o.stream = n.stream AND o.entity_id = n.entity_id AND o.target = n.target "
-        "AND o.token <> n.token AND o.state IN ('planned', 'ready', 'refused')"
+        "WHERE o.connection = n.connection AND o.stream = n.stream AND o.entity_id = n.entity_id "
+        "AND o.target = n.target AND o.token <> n.token AND o.state IN ('planned', 'ready', 'refused')"
     )
     return tx.exec_driver_sql(
         f"INSERT INTO ops.outbox ({bulk.quoted(columns)}) SELECT {bulk.quoted(columns)} FROM pg_temp.intents "
@@ -83,13 +84,15 @@ def drop_planned(tx: sa.Connection, connection: str, stream: str, now: datetime)
         params,
     )
     tx.execute(
-        sa.text("UPDATE ops.plan SET state = 'superseded' WHERE connection = :c AND stream = :s AND state = 'held'"), params
+        sa.text("UPDATE ops.plan SET state = 'superseded' WHERE connection = :c AND stream = :s AND state = 'held'"),
+        params,
     )
 
 
 def drop_unwanted(
-    tx: sa.Connection, connection: str, stream: str, targets: Iterable[tuple[str, str]], wanted: Iterable[str], now: datetime
-) -> list[str]:
+    tx: sa.Connection, connection: str, stream: str, targets: Iterable[tuple[str, str]], wanted: Iterable[str],
+    now: datetime,
+) -> list[str]:  # fmt: skip
     """Drop what is not sent yet for these (entity id, target), but for the tokens that are `wanted`.
 
     An offer that ran out while its creation waited must not be made any more. Returns the names of the targets under
@@ -100,8 +103,9 @@ def drop_unwanted(
     rows = tx.execute(
         sa.text(
             "UPDATE ops.outbox o SET state = 'dropped', settled_at = :at FROM pg_temp.compared c, ops.outbox b "
-            "WHERE b.id = o.id AND o.connection = :c AND o.stream = :s AND o.entity_id = c.entity_id AND o.target = c.target "
-            "AND o.state IN ('planned', 'ready', 'refused') AND NOT EXISTS (SELECT FROM pg_temp.wanted w WHERE w.token = o.token) "
+            "WHERE b.id = o.id AND o.connection = :c AND o.stream = :s AND o.entity_id = c.entity_id "
+            "AND o.target = c.target AND o.state IN ('planned', 'ready', 'refused') "
+            "AND NOT EXISTS (SELECT FROM pg_temp.wanted w WHERE w.token = o.token) "
             "RETURNING b.state, coalesce(o.remote_id, o.target)"
         ),
         {"c": connection, "s": stream, "at": now},
@@ -127,8 +131,9 @@ def end(db: sa.Engine, connection: str, stream: str) -> int:
     with db.begin() as tx:
         tx.execute(
             sa.text(
-                "UPDATE ops.plan p SET state = 'applied' WHERE connection = :c AND stream = :s AND state = 'approved' AND NOT "
-                "EXISTS (SELECT FROM ops.outbox o WHERE o.plan_id = p.id AND o.state IN ('planned', 'ready', 'sent', 'unknown', 'waiting'))"
+                "UPDATE ops.plan p SET state = 'applied' WHERE connection = :c AND stream = :s AND state = 'approved' "
+                "AND NOT EXISTS (SELECT FROM ops.outbox o WHERE o.plan_id = p.id "
+                "AND o.state IN ('planned', 'ready', 'sent', 'unknown', 'waiting'))"
             ),
             params,
         )
@@ -143,12 +148,14 @@ def end(db: sa.Engine, connection: str, stream: str) -> int:
         )
 
 
-def last_done(tx: sa.Connection, connection: str, stream: str, entity_ids: Sequence[str]) -> dict[tuple[str, str], sa.Row[Any]]:
+def last_done(
+    tx: sa.Connection, connection: str, stream: str, entity_ids: Sequence[str]
+) -> dict[tuple[str, str], sa.Row[Any]]:
     """The last confirmed write of each target of these entities: (entity id, target) -> row."""
     rows = tx.execute(
         sa.text(
-            "SELECT DISTINCT ON (entity_id, target) entity_id, target, id, op, values, remote_id, settled_at FROM ops.outbox "
-            "WHERE connection = :c AND stream = :s AND entity_id = ANY(:ids) AND state = 'done' "
+            "SELECT DISTINCT ON (entity_id, target) entity_id, target, id, op, values, remote_id, settled_at "
+            "FROM ops.outbox WHERE connection = :c AND stream = :s AND entity_id = ANY(:ids) AND state = 'done' "
             "ORDER BY entity_id, target, id DESC"
         ),
         {"c": connection, "s": stream, "ids": list(entity_ids)},
@@ -156,7 +163,9 @@ def last_done(tx: sa.Connection, connection: str, stream: str, entity_ids: Seque
     return {(r.entity_id, r.target): r for r in rows}
 
 
-def take_ready(tx: sa.Connection, connection: str, stream: str, size: int, run_id: str, now: datetime) -> Sequence[sa.Row[Any]]:
+def take_ready(
+    tx: sa.Connection, connection: str, stream: str, size: int, run_id: str, now: datetime
+) -> Sequence[sa.Row[Any]]:
     """The next intents to send, marked `sent` before the call: after a crash they are looked up, not sent blindly."""
     rows = tx.execute(
         sa.text(
@@ -174,7 +183,8 @@ def in_doubt(tx: sa.Connection, connection: str, stream: str) -> Sequence[sa.Row
     """Intents that may have reached the remote without our knowing: look before anything is sent again."""
     return tx.execute(
         sa.text(
-            "SELECT * FROM ops.outbox WHERE connection = :c AND stream = :s AND state IN ('sent', 'unknown') ORDER BY id"
+            "SELECT * FROM ops.outbox "
+            "WHERE connection = :c AND stream = :s AND state IN ('sent', 'unknown') ORDER BY id"
         ),
         {"c": connection, "s": stream},
     ).all()
@@ -210,9 +220,9 @@ def settle(tx: sa.Connection, outcomes: Sequence[Settled], *, rule: str, run_id:
         return
     tx.execute(
         sa.text(
-            "UPDATE ops.outbox SET state = :state, remote_id = coalesce(:remote_id, remote_id), code = :code, message = :message, "
-            "field = :field, class = :klass, ticket = cast(:ticket AS jsonb), next_try_at = :next_try_at, "
-            "settled_at = :settled_at WHERE id = :id"
+            "UPDATE ops.outbox SET state = :state, remote_id = coalesce(:remote_id, remote_id), code = :code, "
+            "message = :message, field = :field, class = :klass, ticket = cast(:ticket AS jsonb), "
+            "next_try_at = :next_try_at, settled_at = :settled_at WHERE id = :id"
         ),
         [
             {"id": o.row.id, "state": o.state, "remote_id": o.remote_id, "code": o.code, "message": o.message,
@@ -224,19 +234,22 @@ def settle(tx: sa.Connection, outcomes: Sequence[Settled], *, rule: str, run_id:
     done = [o for o in outcomes if o.state == "done"]
     bulk.copy(
         tx, "ops.write_log",
-        ("at", "connection", "stream", "remote_id", "entity", "entity_id", "field", "old", "new", "rule", "run_id", "plan_id"),
+        ("at", "connection", "stream", "remote_id", "entity", "entity_id", "field", "old", "new", "rule", "run_id",
+         "plan_id"),
         (row for o in done for row in _log_rows(o, rule, run_id, now)),
     )  # fmt: skip
     made = [o for o in done if o.created and o.remote_id]
     if made:
         tx.execute(
             sa.text(
-                "INSERT INTO core.crosswalk (entity, connection, remote_id, stream, entity_id, matched_by, score, since) "
-                "VALUES (:entity, :connection, :remote_id, :stream, :entity_id, 'pushed', 1, :now) ON CONFLICT DO NOTHING"
+                "INSERT INTO core.crosswalk "
+                "(entity, connection, remote_id, stream, entity_id, matched_by, score, since) "
+                "VALUES (:entity, :connection, :remote_id, :stream, :entity_id, 'pushed', 1, :now) "
+                "ON CONFLICT DO NOTHING"
             ),
             [
-                {"entity": o.row.entity, "connection": o.row.connection, "remote_id": o.remote_id, "stream": o.row.stream,
-                 "entity_id": o.row.entity_id, "now": now}
+                {"entity": o.row.entity, "connection": o.row.connection, "remote_id": o.remote_id,
+                 "stream": o.row.stream, "entity_id": o.row.entity_id, "now": now}
                 for o in made
             ],
         )  # fmt: skip
@@ -255,11 +268,13 @@ def _log_rows(o: Settled, rule: str, run_id: str, now: datetime) -> Iterable[tup
 
 
 def log_shared(
-    tx: sa.Connection, connection: str, stream: str, intents: Sequence[Intent], *, policy_hash: str, run_id: str, now: datetime
-) -> None:
+    tx: sa.Connection, connection: str, stream: str, intents: Sequence[Intent], *,
+    policy_hash: str, run_id: str, now: datetime,
+) -> None:  # fmt: skip
     """What of an entity leaves for a partner."""
     bulk.copy(
-        tx, "ops.share_log", ("at", "connection", "stream", "entity", "entity_id", "partner_key", "fields", "policy_hash", "run_id"),
+        tx, "ops.share_log",
+        ("at", "connection", "stream", "entity", "entity_id", "partner_key", "fields", "policy_hash", "run_id"),
         (
             (now, connection, stream, i.entity, i.entity_id, i.partner_key, list(i.shared), policy_hash, run_id)
             for i in intents if i.shared
@@ -268,8 +283,8 @@ def log_shared(
 
 
 def keep_plan(
-    tx: sa.Connection, plan_id: str, connection: str, stream: str, *, state: str, counts: Mapping[str, int], reason: str | None,
-    run_id: str, now: datetime,
+    tx: sa.Connection, plan_id: str, connection: str, stream: str, *,
+    state: str, counts: Mapping[str, int], reason: str | None, run_id: str, now: datetime,
 ) -> None:  # fmt: skip
     tx.execute(
         sa.text(
@@ -294,6 +309,7 @@ def approve(db: sa.Engine, plan_id: str, who: str, now: datetime) -> sa.Row[Any]
         ).one_or_none()
         if row is not None:
             tx.execute(
-                sa.text("UPDATE ops.outbox SET state = 'ready' WHERE plan_id = :id AND state = 'planned'"), {"id": plan_id}
+                sa.text("UPDATE ops.outbox SET state = 'ready' WHERE plan_id = :id AND state = 'planned'"),
+                {"id": plan_id},
             )
     return row

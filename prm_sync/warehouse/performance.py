@@ -61,9 +61,11 @@ def deal_rows(tx: sa.Connection, partners: Sequence[str]) -> list[DealRow]:
                   AND deleted_at IS NULL AND is_test IS NOT TRUE) d
             WHERE partner_id = ANY(:ids) AND closed_on IS NOT NULL
             UNION ALL
-            SELECT o.partner_id, o.partner_stage, (o.stage_at AT TIME ZONE 'UTC')::date, 'fulfilled', o.won_amount, o.won_currency
+            SELECT o.partner_id, o.partner_stage, (o.stage_at AT TIME ZONE 'UTC')::date, 'fulfilled',
+                   o.won_amount, o.won_currency
             FROM ledger.lead_offer o JOIN core.lead l ON l.id = o.lead_id
-            WHERE o.partner_stage IN ('won', 'lost') AND o.partner_id = ANY(:ids) AND l.converted_opportunity_ref IS NULL
+            WHERE o.partner_stage IN ('won', 'lost') AND o.partner_id = ANY(:ids)
+              AND l.converted_opportunity_ref IS NULL
             """
         ),
         {"ids": list(partners)},
@@ -75,7 +77,8 @@ def target_rows(tx: sa.Connection, partners: Sequence[str]) -> list[TargetRow]:
     rows = tx.execute(
         sa.text(
             f"""
-            SELECT coalesce({entity_of("partner=t.partner_ref")}, p.id) AS partner_id, t.period_start, t.period_end, t.amount, t.currency
+            SELECT coalesce({entity_of("partner=t.partner_ref")}, p.id) AS partner_id,
+                   t.period_start, t.period_end, t.amount, t.currency
             FROM core.target t LEFT JOIN core.partner p ON p.partner_key = t.partner_key AND p.merged_into IS NULL
             WHERE coalesce(t.metric, 'revenue') = 'revenue' AND t.amount IS NOT NULL AND t.period_start IS NOT NULL
               AND t.period_end IS NOT NULL AND t.merged_into IS NULL AND t.deleted_at IS NULL
@@ -84,7 +87,9 @@ def target_rows(tx: sa.Connection, partners: Sequence[str]) -> list[TargetRow]:
     )
     wanted = set(partners)
     return [
-        TargetRow(r.partner_id, r.period_start, r.period_end, r.amount, r.currency) for r in rows if r.partner_id in wanted
+        TargetRow(r.partner_id, r.period_start, r.period_end, r.amount, r.currency)
+        for r in rows
+        if r.partner_id in wanted
     ]
 
 
@@ -97,8 +102,10 @@ def write(tx: sa.Connection, partners: Sequence[str], rows: Sequence[Performance
     changed = tx.execute(
         sa.text(
             f"INSERT INTO mart.partner_performance AS p ({', '.join(_COLUMNS)}, as_of, touched) "
-            f"SELECT {values}, :now, :touched FROM pg_temp.measured m ON CONFLICT (partner_id, period) DO UPDATE SET {sets} "
-            f"WHERE ({', '.join(f'p.{c}' for c in compared)}) IS DISTINCT FROM ({', '.join(f'excluded.{c}' for c in compared)})"
+            f"SELECT {values}, :now, :touched FROM pg_temp.measured m "
+            f"ON CONFLICT (partner_id, period) DO UPDATE SET {sets} "
+            f"WHERE ({', '.join(f'p.{c}' for c in compared)}) "
+            f"IS DISTINCT FROM ({', '.join(f'excluded.{c}' for c in compared)})"
         ),
         {"now": now, "touched": touched},
     ).rowcount

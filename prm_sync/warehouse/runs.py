@@ -42,7 +42,9 @@ class Run:
 
 
 @contextmanager
-def running(db: sa.Engine, verb: str, target: str, now: datetime, *, dagster_run_id: str | None = None) -> Iterator[Run]:
+def running(
+    db: sa.Engine, verb: str, target: str, now: datetime, *, dagster_run_id: str | None = None
+) -> Iterator[Run]:
     """Records a run, whatever becomes of it: an exception makes it `failed` with its text."""
     began = time.perf_counter()
     run = Run(f"{verb}-{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}", verb, target, now)
@@ -68,7 +70,10 @@ def running(db: sa.Engine, verb: str, target: str, now: datetime, *, dagster_run
         raise
     report = run.report
     took_s = time.perf_counter() - began
-    _end(db, run, took_s, report.state if report else "done", report.message if report else None, report.counts() if report else {})
+    _end(
+        db, run, took_s,
+        report.state if report else "done", report.message if report else None, report.counts() if report else {},
+    )  # fmt: skip
 
 
 def _words(error: BaseException) -> str:
@@ -88,5 +93,11 @@ def _end(db: sa.Engine, run: Run, took_s: float, state: str, message: str | None
                 "UPDATE ops.run SET state = :state, ended_at = :ended_at, message = :message, "
                 "counts = cast(:counts AS jsonb) WHERE id = :id"
             ),
-            {"state": state, "ended_at": run.started_at + timedelta(seconds=took_s), "message": message, "counts": msgspec.json.encode(dict(counts)).decode(), "id": run.id},
+            {
+                "state": state,
+                "ended_at": run.started_at + timedelta(seconds=took_s),
+                "message": message,
+                "counts": msgspec.json.encode(dict(counts)).decode(),
+                "id": run.id,
+            },
         )

@@ -39,6 +39,7 @@ def mark(db: sa.Engine, entity: str) -> int:
     """The newest change number of the entity of which all changes up to it are committed."""
     with db.begin() as tx:
         lock(tx, f"change:{entity}")
+        lock(tx, f"golden:{entity}")  # golden records get their numbers while pages go on being staged
         return int(tx.exec_driver_sql("SELECT last_value FROM core.change_seq").scalar_one())
 
 
@@ -57,9 +58,11 @@ def write(
         before, after = (", ".join(f'{row}."{c}"' for c in said) for row in ("s", "excluded"))
         # A record that says nothing new keeps its time: the echo of our own write must not make it the latest.
         tx.exec_driver_sql(
-            f"INSERT INTO {table} AS s ({bulk.quoted(all_columns)}) SELECT {bulk.quoted(all_columns)} FROM pg_temp.changed "
-            f"ON CONFLICT (connection, stream, remote_id) DO UPDATE SET {sets}, remote_time = CASE WHEN s.deleted_at IS NULL "
-            f"AND ROW({before}) IS NOT DISTINCT FROM ROW({after}) THEN s.remote_time ELSE excluded.remote_time END"
+            f"INSERT INTO {table} AS s ({bulk.quoted(all_columns)}) "
+            f"SELECT {bulk.quoted(all_columns)} FROM pg_temp.changed "
+            f"ON CONFLICT (connection, stream, remote_id) DO UPDATE SET {sets}, remote_time = "
+            f"CASE WHEN s.deleted_at IS NULL AND ROW({before}) IS NOT DISTINCT FROM ROW({after}) "
+            "THEN s.remote_time ELSE excluded.remote_time END"
         )
 
 

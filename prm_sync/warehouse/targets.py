@@ -102,6 +102,7 @@ def records(db: sa.Engine, connection: str, stream: str) -> int:
     """Records of the stream that are there now."""
     with db.begin() as tx:
         found = tx.execute(
-            sa.text("SELECT records FROM raw.cursor WHERE connection = :c AND stream = :s"), {"c": connection, "s": stream}
+            sa.text("SELECT records FROM raw.cursor WHERE connection = :c AND stream = :s"),
+            {"c": connection, "s": stream},
         ).scalar_one_or_none()
     return int(found or 0)

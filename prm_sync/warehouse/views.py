@@ -26,7 +26,8 @@ def entity_of(reference: str) -> str:
     kind, column = reference.split("=", 1)
     return (
         f"(SELECT x.entity_id FROM core.crosswalk x WHERE x.entity = '{kind}' "
-        f"AND x.connection = split_part({column}, ':', 1) AND x.remote_id = substr({column}, strpos({column}, ':') + 1) LIMIT 1)"
+        f"AND x.connection = split_part({column}, ':', 1) "
+        f"AND x.remote_id = substr({column}, strpos({column}, ':') + 1) LIMIT 1)"
     )
 
 
@@ -71,7 +72,8 @@ def _sql(text: str) -> str:
 
 _LEAD_FACTS = """
 CREATE VIEW core.lead_facts AS
-SELECT o.lead_id AS id, o.lead_id || ':' || o.rank AS offer_key, o.state AS offer_state, p.name AS offer_partner_name, p.partner_key AS offer_partner_key,
+SELECT o.lead_id AS id, o.lead_id || ':' || o.rank AS offer_key, o.state AS offer_state,
+       p.name AS offer_partner_name, p.partner_key AS offer_partner_key,
        o.offered_at, o.expires_at AS offer_expires_at, o.answered_at AS offer_answered_at,
        o.decline_reason AS offer_decline_reason, o.partner_stage AS offer_partner_stage, o.rank AS offer_rank,
        o.partner_id AS offer_partner_id, o.touched AS offer_touched
@@ -83,7 +85,8 @@ LEFT JOIN core.partner p ON p.id = o.partner_id
 
 _PARTNER_FACTS = """
 CREATE VIEW core.partner_facts AS
-SELECT DISTINCT ON (partner_id) partner_id AS id, to_char(period, 'YYYY-MM') AS perf_period, offered AS perf_leads_offered,
+SELECT DISTINCT ON (partner_id) partner_id AS id,
+       to_char(period, 'YYYY-MM') AS perf_period, offered AS perf_leads_offered,
        accepted AS perf_leads_accepted, declined AS perf_leads_declined, expired AS perf_leads_expired,
        acceptance_rate AS perf_acceptance_rate, response_hours AS perf_response_hours, win_rate AS perf_win_rate,
        sourced_revenue AS perf_sourced_revenue, currency AS perf_currency, attainment AS perf_attainment,

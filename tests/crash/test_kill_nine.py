@@ -221,4 +221,4 @@ def test_fifty_kills_at_random_moments_leave_what_an_undisturbed_run_leaves(stag
                    "rows": (len(found[name]), len(wanted))}
             for name, wanted in expected.items() if found[name] != wanted
         }  # fmt: skip
-        assert differing == {}, f"play {seed}, after {stage.kills} kills"
+        assert differing == {}, json.dumps([f"play {seed}, after {stage.kills} kills", differing], indent=1)
