@@ -213,7 +213,7 @@ def load_mappings(
     replaced: set[tuple[str, str]] = set()  # a broken file too keeps the shipped one of its name from taking its place
     problems: list[ConfigError] = []
     for folder in (*source.folders("mappings"), shipped("mappings")):
-        found, errors = load_all(folder, entities)
+        found, errors = load_all(folder, entities, {c.connector for c in source.project.connections.values()})
         problems += errors
         taken = {s.name: s for s in specs.values()}
         for spec in found:
@@ -246,8 +246,8 @@ def open_app(
 ) -> Iterator[App]:  # fmt: skip
     """Open everything. Raises ConfigError before the first call where a file or setting is wrong."""
     source = read_project(settings.project_file)
-    known = {name: registry.find(name) for name in registry.names()}
-    source.check_connectors({name: c.config for name, c in known.items()})
+    source.check_connectors(registry.names())
+    known = {c.connector: registry.find(c.connector) for c in source.project.connections.values()}
     policies = load_policies(source.folders("policies"))
     mappings, problems = load_mappings(source, entities, policies)
     tables = build(entities)

@@ -6,7 +6,7 @@ Secrets never stand in the file: a value is `{env: NAME}` or `{file: path}`, loo
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import UnionType
@@ -118,8 +118,8 @@ class ProjectFile:
     def error(self, message: str, *place: str | int) -> ConfigError:
         return self.file.error(message, *place)
 
-    def check_connectors(self, known: Mapping[str, type[Any]]) -> None:
-        """Raises ConfigError for a connection whose connector is not installed. `known`: name -> config model."""
+    def check_connectors(self, known: Collection[str]) -> None:
+        """Raises ConfigError for a connection whose connector is not among the installed ones."""
         for name, connection in self.project.connections.items():
             if connection.connector not in known:
                 hint = did_you_mean(connection.connector, known)

@@ -30,7 +30,11 @@ def pg_server() -> Iterator[embedded.Server]:
     home = Path(tempfile.mkdtemp(prefix="prm-tests-"))
     home.chmod(0o711)
     try:
-        yield embedded.attach_or_start(home)
+        server = embedded.attach_or_start(home)
+        with server.connect() as connection:  # its processes are never killed here, and the disk is slow
+            connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("SELECT pg_reload_conf()")
+        yield server
     finally:
         embedded.remove(home)
         shutil.rmtree(home, ignore_errors=True)
@@ -49,7 +53,7 @@ def migrated(pg_server: embedded.Server) -> str:
 
 @pytest.fixture
 def make_database(pg_server: embedded.Server, request: pytest.FixtureRequest) -> Iterator[Callable[..., str]]:
-    """`make_database()`: the URL of a fresh migrated database; `migrated=False`: of an empty one. Dropped afterwards."""
+    """`make_database()`: the URL of a fresh migrated database; `migrated=False`: of an empty one. Dropped at last."""
     made: list[str] = []
 
     def make(*, migrated: bool = True) -> str:

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Fake PRM: accepts batch upserts.  One asyncio process (uvloop if installed), HTTP/1.1 keep-alive.
 
     python fakeprm.py --port 8702 [--mode sink|store] [--latency-ms 0]

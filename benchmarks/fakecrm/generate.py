@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Deterministic fake CRM data: accounts, contacts, leads and opportunities with known duplicates.
 
     python generate.py --out data --leads 1000000 --accounts 200000 --contacts 500000 --opportunities 100000
@@ -279,7 +278,7 @@ def company(seed, j):
 
 def _nsn(r, templates):
     t = r.pick(templates)
-    if t[0] not in "0" and t.count("#") >= 6:  # the first free digit is 2..9, as real numbering plans want
+    if t[0] != "0" and t.count("#") >= 6:  # the first free digit is 2..9, as real numbering plans want
         i = t.index("#")
         t = t[:i] + str(2 + r.below(8)) + t[i + 1 :]
     return t

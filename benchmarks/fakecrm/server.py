@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Fake CRM: serves what generate.py wrote, over a Salesforce-like REST query API and Bulk API 2.0 query.
 
     python server.py --data data --port 8701 [--pages 2000] [--gzip] [--latency-ms 0] [--fail-every 0]
@@ -126,43 +125,44 @@ class Fake:
     # -- SOQL: object, window by SystemModstamp or (SystemModstamp, Id), limit
     def plan(self, soql):
         """(object, view, first row, row behind the last)."""
-        m = re.search(r"\bfrom\s+(\w+)", soql, re.I)
+        m = re.search(r"\bfrom\s+(\w+)", soql, re.IGNORECASE)
         obj = m[1] if m else ""
         if obj not in self.views:
             raise Unsupported(400, "INVALID_TYPE", f"sObject type '{obj}' is not supported.")
         name = "after" if self.delta_on else "before"
         view = self.views[obj][name]
         lo, hi = 0, len(view)
-        rest = re.split(r"\bwhere\b", soql, flags=re.I)[1] if re.search(r"\bwhere\b", soql, re.I) else ""
-        m = re.search(r"order\s+by\s+(.*?)(\s+limit\b|$)", soql, re.I)
-        if m and re.sub(r"\s|\basc\b", "", m[1], flags=re.I) not in ("SystemModstamp,Id", "SystemModstamp"):
+        where = re.search(r"\bwhere\b", soql, re.IGNORECASE)
+        rest = re.split(r"\bwhere\b", soql, flags=re.IGNORECASE)[1] if where else ""
+        m = re.search(r"order\s+by\s+(.*?)(\s+limit\b|$)", soql, re.IGNORECASE)
+        if m and re.sub(r"\s|\basc\b", "", m[1], flags=re.IGNORECASE) not in ("SystemModstamp,Id", "SystemModstamp"):
             raise Unsupported(400, "MALFORMED_QUERY", "this server sorts by SystemModstamp, Id only")
-        rest = re.split(r"\border\s+by\b|\blimit\b", rest, flags=re.I)[0]
+        rest = re.split(r"\border\s+by\b|\blimit\b", rest, flags=re.IGNORECASE)[0]
         stamp = r"SystemModstamp\s*(>=|<=|>|<|=)\s*([0-9T:.+\-Z]+)"
         keyset = r"\(\s*" + stamp + r"\s+OR\s+(?:\(\s*" + stamp + r"\s+AND\s+)?Id\s*>\s*'(\w+)'\s*\)?\s*\)"
-        for m in re.finditer(keyset, rest, re.I):
+        for m in re.finditer(keyset, rest, re.IGNORECASE):
             lo = max(lo, bisect_right(view, (m[2][:19] + m[5]).encode()))
-        rest = re.sub(keyset, " ", rest, flags=re.I)
-        for m in re.finditer(stamp, rest, re.I):
+        rest = re.sub(keyset, " ", rest, flags=re.IGNORECASE)
+        for m in re.finditer(stamp, rest, re.IGNORECASE):
             at = m[2][:19].encode()
             first, behind = bisect_left(view, at), bisect_left(view, at + b"~")
             if m[1] in (">=", ">", "="):
                 lo = max(lo, behind if m[1] == ">" else first)
             if m[1] in ("<=", "<", "="):
                 hi = min(hi, first if m[1] == "<" else behind)
-        rest = re.sub(stamp, " ", rest, flags=re.I)
-        m = re.search(r"IsDeleted\s*=\s*(true|false)", rest, re.I)
+        rest = re.sub(stamp, " ", rest, flags=re.IGNORECASE)
+        m = re.search(r"IsDeleted\s*=\s*(true|false)", rest, re.IGNORECASE)
         if m and m[1].lower() == "true":
             hi = lo
-        if re.sub(r"IsDeleted\s*=\s*(true|false)|\band\b|[()\s]", "", rest, flags=re.I):
+        if re.sub(r"IsDeleted\s*=\s*(true|false)|\band\b|[()\s]", "", rest, flags=re.IGNORECASE):
             raise Unsupported(400, "MALFORMED_QUERY", "this server filters by SystemModstamp, Id and IsDeleted only")
         hi = max(lo, hi)
-        m = re.search(r"\blimit\s+(\d+)", soql, re.I)
+        m = re.search(r"\blimit\s+(\d+)", soql, re.IGNORECASE)
         return obj, name, lo, min(hi, lo + int(m[1])) if m else hi
 
     # -- answers: (status, content type, headers, bytes before, slices, bytes behind)
     def query(self, api, soql, size, gzip_ok):
-        if re.search(r"\bfrom\s+Organization\b", soql, re.I):
+        if re.search(r"\bfrom\s+Organization\b", soql, re.IGNORECASE):
             org = {
                 "Id": "00D5f0000000001EAA",
                 "Name": "Fake CRM",
@@ -171,7 +171,7 @@ class Fake:
             }
             return js(200, {"totalSize": 1, "done": True, "records": [{"attributes": {"type": "Organization"}, **org}]})
         obj, name, lo, hi = self.plan(soql)
-        if re.match(r"\s*select\s+count\(\s*\)", soql, re.I):
+        if re.match(r"\s*select\s+count\(\s*\)", soql, re.IGNORECASE):
             return js(200, {"totalSize": hi - lo, "done": True, "records": []})
         return self.json_page(api, obj, name, lo, hi, lo, size, gzip_ok)
 
@@ -216,7 +216,8 @@ class Fake:
     def job(self, body):
         soql = json.loads(body)["query"]
         plan = self.plan(soql)
-        wanted = [f.strip() for f in re.search(r"select\s+(.*?)\s+from\b", soql, re.I | re.S)[1].split(",")]
+        fields = re.search(r"select\s+(.*?)\s+from\b", soql, re.IGNORECASE | re.DOTALL)[1]
+        wanted = [f.strip() for f in fields.split(",")]
         if [f.lower() for f in wanted] not in (
             [f.lower() for f in self.meta["fields"][plan[0]]],
             ["fields(all)"],
@@ -263,7 +264,7 @@ class Fake:
         return self.rest(m[1], path[m.end() :], method, q, headers, body, gz) if m else not_found()
 
     def rest(self, api, path, method, q, headers, body, gz):
-        m = re.search(r"batchSize=(\d+)", headers.get("sforce-query-options", ""), re.I)
+        m = re.search(r"batchSize=(\d+)", headers.get("sforce-query-options", ""), re.IGNORECASE)
         size = min(self.a.pages, int(m[1])) if m else self.a.pages
         if path in ("/query", "/queryAll") and method == "GET":
             return self.query(api, q.get("q", ""), size, gz)

@@ -6,7 +6,7 @@ import codecs
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 Language = Literal["ar", "de", "en", "es", "fa", "fr", "vi", "zh"]
 
@@ -22,13 +22,18 @@ LEGACY: dict[Language, tuple[str, ...]] = {
 }
 """What Excel's plain "CSV" is written in on a PC of that language. GB18030 holds all of GBK and GB2312."""
 
-Keys = Annotated[tuple[str, ...], Field(min_length=1)]
+
+def _one_or_many(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+Keys = Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(_one_or_many)]
 
 
 class StreamConfig(BaseModel):
     """One stream, where the name of the file does not say it all. What is not set is taken from the connection."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     file: str = Field(description="File name or pattern in the folder, such as leads_*.csv; several are read by name")
     sheet: str | None = Field(default=None, description="Sheet of the workbook; default: its only sheet")
@@ -47,11 +52,6 @@ class StreamConfig(BaseModel):
             raise ValueError("a file name or pattern inside the folder, such as leads_*.csv")
         return value
 
-    @field_validator("key", mode="before")
-    @classmethod
-    def _one_or_many(cls, value: object) -> object:
-        return (value,) if isinstance(value, str) else value
-
     @field_validator("encoding")
     @classmethod
     def _known_encoding(cls, value: str | None) -> str | None:
@@ -66,7 +66,7 @@ class StreamConfig(BaseModel):
 class FilesConfig(BaseModel):
     """A folder, and how the files in it are written."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     folder: Path = Field(description="Folder that holds the files")
     encoding: str = Field(default="auto", description="auto: UTF-8 or UTF-16 by its mark, then what `language` says")
@@ -78,11 +78,6 @@ class FilesConfig(BaseModel):
     streams: dict[str, StreamConfig] = Field(default_factory=dict, description="Streams by name; default: one a file")
     max_rows: int = Field(default=2_000_000, ge=1, description="More rows than this in one file are refused")
     page_rows: int = Field(default=2_000, ge=1, le=50_000, description="Rows handed over at once")
-
-    @field_validator("key", mode="before")
-    @classmethod
-    def _one_or_many(cls, value: object) -> object:
-        return (value,) if isinstance(value, str) else value
 
     @field_validator("encoding")
     @classmethod

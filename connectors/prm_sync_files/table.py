@@ -63,7 +63,7 @@ def header_of(path: Path, cells: Sequence[Any], row: int) -> tuple[str, ...]:
         raise ContractBroken(f"{path.name}: row {row} has these column names more than once: {listed}; rename them")
     reserved = {ERROR_FIELD, KEY_FIELD} & set(names)
     if reserved:
-        raise ContractBroken(f"{path.name}: prm-sync itself uses the name {sorted(reserved)[0]!r}; rename the column")
+        raise ContractBroken(f"{path.name}: prm-sync itself uses the name {min(reserved)!r}; rename the column")
     return tuple(names)
 
 

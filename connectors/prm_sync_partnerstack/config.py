@@ -12,7 +12,8 @@ PUBLIC_API = "https://api.partnerstack.com/api/v2"
 class PartnerStackConfig(BaseModel):
     """How to reach one PartnerStack account, and how carefully."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # The input is hidden: what is wrong may stand beside a secret.
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     base_url: str = Field(PUBLIC_API, description="Address of the Vendor API v2, without a slash at the end")
     public_key: SecretStr = Field(description="Public key (Settings > Integrations > API keys)")

@@ -49,7 +49,12 @@ class Findings:
 
 def check(
     connections: Annotated[
-        list[str] | None, typer.Argument(metavar="[CONNECTION]...", autocompletion=opening.connection_names)
+        list[str] | None,
+        typer.Argument(
+            metavar="[CONNECTION]...",
+            help="Connections to ask; all by default.",
+            autocompletion=opening.connection_names,
+        ),
     ] = None,
     as_json: terminal.Json = False,
 ) -> None:
@@ -254,7 +259,7 @@ def field_findings(stream: Stream, mapping: StreamMapping) -> Iterator[tuple[Lev
 
 
 def _has(fields: Mapping[str, Any], name: str) -> bool:
-    return name in fields or name.split(".")[0] in fields
+    return name in fields or name.split(".", maxsplit=1)[0] in fields
 
 
 def _near(name: str, known: Mapping[str, Any]) -> str:

@@ -64,7 +64,7 @@ def list_(as_json: terminal.Json = False) -> None:
 
 @connectors.command(epilog="Example: prm-sync connectors streams crm")
 def streams(
-    connection: Annotated[str, typer.Argument(autocompletion=opening.connection_names)],
+    connection: Annotated[str, typer.Argument(help="The connection.", autocompletion=opening.connection_names)],
     as_json: terminal.Json = False,
 ) -> None:
     """Ask a connection which streams it has, and what can be done with each."""

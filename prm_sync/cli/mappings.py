@@ -78,8 +78,10 @@ def list_(folder: Folder = None, as_json: terminal.Json = False) -> None:
 
 @mappings.command(epilog="Example: prm-sync mappings show salesforce lead")
 def show(
-    connector: Annotated[str, typer.Argument(autocompletion=opening.connector_names)],
-    entity: Annotated[str, typer.Argument(autocompletion=opening.entity_names)],
+    connector: Annotated[str, typer.Argument(help="The connector.", autocompletion=opening.connector_names)],
+    entity: Annotated[
+        str, typer.Argument(help="What is mapped: lead, partner, account ...", autocompletion=opening.entity_names)
+    ],
     folder: Folder = None,
     as_json: terminal.Json = False,
 ) -> None:

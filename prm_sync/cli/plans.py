@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 
 
 def plan(
-    connection: Annotated[str | None, typer.Argument(autocompletion=opening.connection_names)] = None,
-    stream: Annotated[str | None, typer.Argument()] = None,
+    connection: Annotated[
+        str | None,
+        typer.Argument(help="Where to; all that are written to by default.", autocompletion=opening.connection_names),
+    ] = None,
+    stream: Annotated[str | None, typer.Argument(help="Only this stream.")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=0, help="Changes to show of each stream.")] = 20,
     show_values: terminal.ShowValues = False,
     as_json: terminal.Json = False,

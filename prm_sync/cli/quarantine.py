@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 
 quarantine = typer.Typer(no_args_is_help=True, help="Records and fields that could not be used, and why.")
 
-OfConnection = Annotated[str | None, typer.Option("--connection", "-c", autocompletion=opening.connection_names)]
-OfStream = Annotated[str | None, typer.Option("--stream", "-s")]
+OfConnection = Annotated[
+    str | None,
+    typer.Option("--connection", "-c", help="Only this connection.", autocompletion=opening.connection_names),
+]
+OfStream = Annotated[str | None, typer.Option("--stream", "-s", help="Only this stream.")]
 OfField = Annotated[
     str | None, typer.Option("--field", "-f", help="Canonical field; '*': whole records; 'push': refused writes.")
 ]
@@ -103,7 +106,9 @@ def show(
 
 @quarantine.command(epilog="Example: prm-sync quarantine replay --connection crm --field phone")
 def replay(
-    ids: Annotated[list[str] | None, typer.Argument(metavar="[REMOTE_ID]...")] = None,
+    ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[REMOTE_ID]...", help="Ids in the remote; all that match by default.")
+    ] = None,
     connection: OfConnection = None,
     stream: OfStream = None,
     field: OfField = None,
@@ -168,8 +173,8 @@ def _send_again(app: App, chosen: dict[str, Any], ids: list[str] | None) -> dict
 
 @quarantine.command("accept-deletes", epilog="Example: prm-sync quarantine accept-deletes lists leads")
 def accept_deletes(
-    connection: Annotated[str, typer.Argument(autocompletion=opening.connection_names)],
-    stream: str,
+    connection: Annotated[str, typer.Argument(help="The connection.", autocompletion=opening.connection_names)],
+    stream: Annotated[str, typer.Argument(help="The stream that lost records.")],
     as_json: terminal.Json = False,
 ) -> None:
     """Believe a source that lost many records: read it in full, and mark as deleted what it no longer shows."""

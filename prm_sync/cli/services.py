@@ -42,9 +42,9 @@ def down(as_json: terminal.Json = False) -> None:
 
 
 def demo(
-    leads: Annotated[int, typer.Option("--leads", min=1)] = 5_000,
-    accounts: Annotated[int, typer.Option("--accounts", min=1)] = 2_000,
-    partners: Annotated[int, typer.Option("--partners", min=1)] = 60,
+    leads: Annotated[int, typer.Option("--leads", min=1, help="Leads in the CRM.")] = 5_000,
+    accounts: Annotated[int, typer.Option("--accounts", min=1, help="Customers in the CRM.")] = 2_000,
+    partners: Annotated[int, typer.Option("--partners", min=1, help="Partners in the PRM.")] = 60,
     seed: Annotated[int, typer.Option("--seed", help="Another seed makes another company.")] = 1,
     ui: Annotated[bool, typer.Option("--ui", help="Open the web interface on it afterwards.")] = False,
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Of the web interface.")] = PORT,

@@ -42,7 +42,7 @@ def standing(app: App) -> dict[str, Any]:
             s["lag_s"] = round((now - s["read_at"]).total_seconds()) if s["read_at"] else None
         queues, runs = lookups.queues(tx), lookups.last_runs(tx)
         months = sorted(
-            (dict(r._mapping) for r in performance.latest(tx)),
+            (dict(r._mapping) for r in performance.latest(tx)),  # noqa: SLF001 SQLAlchemy's documented name
             key=lambda r: (-r["period"].toordinal(), -r["sourced_revenue"]),
         )
     known = {(s["connection"], s["stream"]) for s in streams}

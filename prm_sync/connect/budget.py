@@ -124,16 +124,15 @@ class LocalBudget:
     def take(self, *limits: str, cost: int = 1) -> None:
         """Waits for a permit of each limit; raises QuotaSpent where that would be longer than `longest_wait_s`."""
         wanted = limits_named(self._limits, limits)
-        give_up = self._now() + self._longest_wait_s
-        while True:
+
+        def attempt(now: float) -> float:
             with self._lock:
-                now = self._now()
                 self._usages, wait_s = grant_all(self._usages, wanted, cost, now)
-            if wait_s <= 0:
-                return
-            if now + wait_s > give_up:
-                raise QuotaSpent(spent_message(self._connection, limits, wait_s))
-            self._sleep(wait_s)
+            return wait_s
+
+        wait_until_granted(
+            attempt, self._connection, limits, longest_wait_s=self._longest_wait_s, now=self._now, sleep=self._sleep
+        )
 
     def learn(self, limit: str, *, left: int, resets_in_s: float) -> None:
         limits_named(self._limits, [limit])
@@ -142,10 +141,26 @@ class LocalBudget:
             self._usages[limit] = learned(usage, left=left, resets_in_s=resets_in_s, now=self._now())
 
 
-def spent_message(connection: str, limits: Sequence[str], wait_s: float) -> str:
-    """The words of a QuotaSpent, the same for every budget."""
-    names = ", ".join(limits)
-    return f"{connection}: our share of {names} is used up for {wait_s:.0f} s; the next run goes on from the cursor"
+def wait_until_granted(
+    attempt: Callable[[float], float], connection: str, limits: Sequence[str], *,
+    longest_wait_s: float, now: Callable[[], float], sleep: Callable[[float], None],
+) -> None:  # fmt: skip
+    """The waiting of every budget. `attempt(now)` takes the permits and says 0.0, or how long there are none (s).
+
+    Raises QuotaSpent where the wait would be longer than `longest_wait_s`.
+    """
+    give_up = now() + longest_wait_s
+    while True:
+        at = now()
+        wait_s = attempt(at)
+        if wait_s <= 0:
+            return
+        if at + wait_s > give_up:
+            raise QuotaSpent(
+                f"{connection}: our share of {', '.join(limits)} is used up for {wait_s:.0f} s; "
+                "the next run goes on from the cursor"
+            )
+        sleep(wait_s)
 
 
 def _current(usage: Usage, limit: Limit, now: float) -> Usage:

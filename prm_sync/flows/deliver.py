@@ -98,18 +98,25 @@ class Delivery:
             source.quarantine(
                 tx, self.connection, self.name, self.mapping.entity,
                 [
-                    Trouble(o.row.remote_id or o.row.target, "push", o.code or "", o.message or "", o.field, o.klass or "fixable")
+                    Trouble(
+                        o.row.remote_id or o.row.target, "push", o.code or "", o.message or "", o.field,
+                        o.klass or "fixable",
+                    )
                     for o in refused
                 ],
                 mapping_hash=self.mapping.compiled.hash, at=now, run_id=self.run_id,
             )  # fmt: skip
-            through = [i for o in outcomes if o.state == "done" for i in {o.row.remote_id or o.row.target, o.row.target}]
+            through = [
+                i for o in outcomes if o.state == "done" for i in {o.row.remote_id or o.row.target, o.row.target}
+            ]
             source.resolve_quarantine(
                 tx, self.connection, self.name, self.mapping.entity, through, now, push=True
             )
         self.report.add(
-            written=sum(o.state == "done" for o in outcomes), created=sum(o.state == "done" and o.created for o in outcomes),
-            refused=len(refused), later=sum(o.state in ("waiting", "unknown") or o.next_try_at is not None for o in outcomes),
+            written=sum(o.state == "done" for o in outcomes),
+            created=sum(o.state == "done" and o.created for o in outcomes),
+            refused=len(refused),
+            later=sum(o.state in ("waiting", "unknown") or o.next_try_at is not None for o in outcomes),
         )  # fmt: skip
 
     # --- jobs of the remote ---
@@ -140,7 +147,10 @@ class Delivery:
         if not isinstance(self.session, Fetches):
             self._settle([Settled(r, "ready") for r in rows])  # a connector that cannot look promises idempotent writes
             return
-        log.warning("looking up unknown outcomes", extra={"connection": self.connection, "stream": self.name, "n": len(rows)})
+        log.warning(
+            "looking up unknown outcomes",
+            extra={"connection": self.connection, "stream": self.name, "n": len(rows)},
+        )
         for by, group in self._by_look_up(rows).items():
             for start in range(0, len(group), LOOK_UP):
                 part = group[start : start + LOOK_UP]
@@ -170,7 +180,8 @@ class Delivery:
             return Settled(row, "ready")
         remote_id = str(found[self.stream.key])
         applied = all(reconcile.same(v, reconcile.value_at(found, k)) for k, v in row.values.items())
-        return Settled(row, "done" if applied else "ready", remote_id=remote_id, created=row.remote_id is None and applied)
+        created = row.remote_id is None and applied
+        return Settled(row, "done" if applied else "ready", remote_id=remote_id, created=created)
 
 
 def _change(row: Any) -> Change:

@@ -118,13 +118,14 @@ class _Comparing:
     ) -> Intent:  # fmt: skip
         match = next(((f, str(values[f])) for f in self.stream.match_on if values.get(f) is not None), None)
         token = reconcile.token(
-            connection=self.mapping.connection, stream=self.stream.name, entity_id=f"{target.entity_id}/{target.target}", op=op,
-            values=values, basis=str(last.id) if last is not None else "",
+            connection=self.mapping.connection, stream=self.stream.name,
+            entity_id=f"{target.entity_id}/{target.target}", op=op, values=values,
+            basis=str(last.id) if last is not None else "",
         )  # fmt: skip
         return Intent(
-            entity=self.mapping.entity, entity_id=target.entity_id, target=target.target, op=op, values=values, before=before,
-            after=after, remote_id=remote_id, match=None if remote_id else match, token=token, shared=shared,
-            partner_key=target.partner_key, creates=op == "upsert" and remote_id is None,
+            entity=self.mapping.entity, entity_id=target.entity_id, target=target.target, op=op, values=values,
+            before=before, after=after, remote_id=remote_id, match=None if remote_id else match, token=token,
+            shared=shared, partner_key=target.partner_key, creates=op == "upsert" and remote_id is None,
         )  # fmt: skip
 
 

@@ -7,8 +7,8 @@ import logging
 import queue
 import threading
 import time
-from contextlib import contextmanager
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -30,7 +30,9 @@ Mappings = Sequence[StreamMapping]
 OnPage = Callable[[int, int | None], None]  #: records so far, records in all where the remote says
 
 
-def pull(app: App, connection: str, stream: str, *, on_page: OnPage | None = None, dagster_run_id: str | None = None) -> FlowReport:
+def pull(
+    app: App, connection: str, stream: str, *, on_page: OnPage | None = None, dagster_run_id: str | None = None
+) -> FlowReport:
     """Read what is new of a stream. `partial` where a quota ended it early; connector errors are raised."""
     started_at = app.clock()
     with running(app.db, "pull", f"{connection}.{stream}", started_at, dagster_run_id=dagster_run_id) as run:
@@ -61,7 +63,9 @@ def _declared(app: App, session: Session, connection: str, stream: str) -> Strea
     """The stream; None where it is not there and nobody named it (a mapping is shipped for it, that is all)."""
     found = session.discover([stream])
     if not found and stream in (app.source.project.connections[connection].streams or ()):
-        raise ConfigError(f"{connection}: there is no stream {stream!r}; `prm-sync connectors streams {connection}` lists them")
+        raise ConfigError(
+            f"{connection}: there is no stream {stream!r}; `prm-sync connectors streams {connection}` lists them"
+        )
     return found[0] if found else None
 
 
@@ -98,7 +102,9 @@ class _Reading:
                 if self.on_page is not None:
                     self.on_page(self.report.numbers.get("read", 0), page.total)
             if watch is not None and pages:
-                believed = self._delete_absent(state, watch, mappings if caught_up else (), mapping_hash if caught_up else None)
+                believed = self._delete_absent(
+                    state, watch, mappings if caught_up else (), mapping_hash if caught_up else None
+                )
                 if believed or self.stream.deletes is not Deletes.BY_ABSENCE:  # else read, and held, again
                     with self.app.db.begin() as tx:
                         raw.keep_cursor(tx, state, position, mapping_hash if caught_up else None)
@@ -112,8 +118,9 @@ class _Reading:
 
     def _take(self) -> raw.StreamState:
         return raw.take(
-            self.app.db, self.connection, self.stream.name, self.run.id, key=self.stream.key, modified=self.stream.modified
-        )
+            self.app.db, self.connection, self.stream.name, self.run.id,
+            key=self.stream.key, modified=self.stream.modified,
+        )  # fmt: skip
 
     def start_over(self) -> None:
         state = self._take()
@@ -122,32 +129,36 @@ class _Reading:
 
     def _keep(self, state: raw.StreamState, page: Page, mappings: Mappings, mapping_hash: str | None) -> None:
         with self.app.db.begin() as tx:
-            tx.exec_driver_sql("SET LOCAL synchronous_commit = off")  # page and cursor would be lost together, and read again
+            # Page and cursor would be lost together, and read again.
+            tx.exec_driver_sql("SET LOCAL synchronous_commit = off")
             staged = raw.stage(
                 tx, state, page.records, page.deleted, seen_at=self.started_at, run_id=self.run.id
             )
             translate(tx, state, mappings, staged, at=self.started_at, run_id=self.run.id, report=self.report)
             raw.keep_cursor(tx, state, page.cursor, mapping_hash)
         self.report.add(
-            pages=1, read=len(page.records), new=len(staged.new), changed=len(staged.changed), deleted=len(staged.deleted)
-        )
+            pages=1, read=len(page.records),
+            new=len(staged.new), changed=len(staged.changed), deleted=len(staged.deleted),
+        )  # fmt: skip
         log.info(
             "page staged",
             extra={"connection": self.connection, "stream": self.stream.name, "records": len(page.records),
                    "new": len(staged.new), "changed": len(staged.changed)},
         )  # fmt: skip
 
-    def _delete_absent(self, state: raw.StreamState, watch: raw.SeenIds, mappings: Mappings, mapping_hash: str | None) -> bool:
-        """What a complete read did not show is gone, unless so much is missing that the source is rather broken (False)."""
+    def _delete_absent(
+        self, state: raw.StreamState, watch: raw.SeenIds, mappings: Mappings, mapping_hash: str | None
+    ) -> bool:
+        """What a complete read did not show is gone; False where so much is missing that the source looks broken."""
         absent = watch.absent()
         if not absent:
             return True
         if watch.empty or len(absent) > max(ABSENT_FEW, ABSENT_SHARE * state.records):
             self.report.state = State.HELD
             self.report.message = (
-                f"{self.connection}.{self.stream.name}: a full read no longer shows {len(absent)} of {state.records} records; "
-                "nothing was marked as deleted. Look at the source; if it is right, delete them with "
-                f"`prm-sync quarantine accept-deletes {self.connection} {self.stream.name}`"
+                f"{self.connection}.{self.stream.name}: a full read no longer shows {len(absent)} of "
+                f"{state.records} records; nothing was marked as deleted. Look at the source; if it is right, "
+                f"delete them with `prm-sync quarantine accept-deletes {self.connection} {self.stream.name}`"
             )
             return False
         with self.app.db.begin() as tx:

@@ -28,7 +28,7 @@ _CHANGES = {"lead": ("lead", offers.LOCK), "partner": ("partner", "partner_perfo
 
 
 def push(app: App, connection: str, stream: str, *, dagster_run_id: str | None = None) -> FlowReport:
-    """Make the remote stream as it should be. `held`: a plan waits for approval; `partial`: something is still to send."""
+    """Make the remote stream as it should be. `held`: a plan waits for approval; `partial`: some is yet to be sent."""
     now = app.clock()
     mappings = _mappings(app, connection, stream)
     name = f"{connection}.{stream}"
@@ -78,7 +78,10 @@ def _push(app: App, pushing: _Pushing, report: FlowReport) -> None:
         after, upto, hash_ = _marks(app, mapping)
         wanted = planned(app, mapping, stream, after=after, kinds=pushing.kinds)
         report.add(
-            compared=wanted.compared, create=wanted.counts.create, update=wanted.counts.update, delete=wanted.counts.delete
+            compared=wanted.compared,
+            create=wanted.counts.create,
+            update=wanted.counts.update,
+            delete=wanted.counts.delete,
         )
         held = _write_down(app, pushing, wanted, upto, hash_)
         if held is not None:
@@ -90,7 +93,9 @@ def _push(app: App, pushing: _Pushing, report: FlowReport) -> None:
     left = outbox.end(app.db, mapping.connection, stream.name)
     if left and report.state is State.DONE:
         report.state = State.PARTIAL
-        report.message = f"{mapping.connection}.{stream.name}: {left} changes are not settled; the next push goes on with them"
+        report.message = (
+            f"{mapping.connection}.{stream.name}: {left} changes are not settled; the next push goes on with them"
+        )
 
 
 def _write_down(app: App, pushing: _Pushing, wanted: Plan, upto: int, hash_: str) -> str | None:
@@ -112,8 +117,9 @@ def _write_down(app: App, pushing: _Pushing, wanted: Plan, upto: int, hash_: str
         if held is not None:
             counts = {"create": rest.counts.create, "update": rest.counts.update, "delete": rest.counts.delete}
             outbox.keep_plan(
-                tx, rest.id, connection, stream, state="held", counts=counts, reason=held.message, run_id=run_id, now=now
-            )
+                tx, rest.id, connection, stream,
+                state="held", counts=counts, reason=held.message, run_id=run_id, now=now,
+            )  # fmt: skip
             outbox.keep(tx, connection, stream, rest.intents, state="planned", plan_id=rest.id, now=now)
         else:
             outbox.keep(tx, connection, stream, rest.intents, state="ready", plan_id=None, now=now)

@@ -49,7 +49,9 @@ def refine_entity(app: App, name: str, report: FlowReport, *, at_least: int = 1)
 
 
 @contextmanager
-def refining_meanwhile(app: App, entities: Sequence[str], report: FlowReport, *, at_least: int = 20_000) -> Iterator[None]:
+def refining_meanwhile(
+    app: App, entities: Sequence[str], report: FlowReport, *, at_least: int = 20_000
+) -> Iterator[None]:
     """While the body pulls, a thread refines what it has staged: both halves of a big load at once."""
     stop = threading.Event()
     failed: list[BaseException] = []

@@ -23,10 +23,12 @@ from prm_sync.rules.routing import (
     Transition,
     apply_answer,
     due,
-    route as decide,
     unrouted,
     week_start,
     withdraw,
+)
+from prm_sync.rules.routing import (
+    route as decide,
 )
 from prm_sync.warehouse import offers, progress, source
 from prm_sync.warehouse.runs import running
@@ -38,7 +40,7 @@ LOOK_BACK = timedelta(days=365)  #: deals and answers that a partner's figures a
 
 
 def route(app: App, *, dagster_run_id: str | None = None) -> FlowReport:
-    """Settle what partners said, let overdue offers run out, offer leads. Deterministic for a given warehouse and time."""
+    """Settle what partners said, let overdue offers run out, offer leads. Deterministic for a warehouse and a time."""
     now = app.clock()
     with running(app.db, "route", "", now, dagster_run_id=dagster_run_id) as run:
         began = time.perf_counter()
@@ -116,7 +118,8 @@ def _offer_of(row: sa.Row[Any]) -> Offer:
 def _sweep(app: App, now: datetime, run_id: str, report: FlowReport) -> None:
     """Offers that ran out, and offers of leads that are no longer to be had.
 
-    An offer runs out only once we have heard what its partner said until then: a PRM that could not be read keeps it open.
+    An offer runs out only once we have heard what its partner said until then: a PRM that could not be read keeps it
+    open.
     """
     with app.db.begin() as tx:
         touched = source.change_number(tx, offers.LOCK)
@@ -134,7 +137,9 @@ def _sweep(app: App, now: datetime, run_id: str, report: FlowReport) -> None:
         moved += due((_offer_of(r) for i, r in by_id.items() if i not in gone), min(now, heard or now))
         if moved:
             offers.move(
-                tx, [{"id": t.offer_id, "state": t.after, "answered_at": None, "decline_reason": t.reason} for t in moved], touched
+                tx,
+                [{"id": t.offer_id, "state": t.after, "answered_at": None, "decline_reason": t.reason} for t in moved],
+                touched,
             )
             offers.write_events(tx, ((t.offer_id, t.at, t.after, True, t.reason) for t in moved), run_id)
     report.add(expired=sum(t.after == "expired" for t in moved), withdrawn=sum(t.after == "withdrawn" for t in moved))
@@ -198,8 +203,8 @@ def _board(tx: sa.Connection, app: App, now: datetime) -> _Board:
 
 def _lead(row: sa.Row[Any]) -> LeadFacts:
     return LeadFacts(
-        id=row.id, status=row.status, country=row.country, region=row.region, product=row.product, industry=row.industry,
-        language=row.language, certification=row.required_certification, domain=row.domain,
+        id=row.id, status=row.status, country=row.country, region=row.region, product=row.product,
+        industry=row.industry, language=row.language, certification=row.required_certification, domain=row.domain,
         account_number=row.account_number, account_partner_id=row.account_partner_id,
         declined_by=frozenset(row.declined_by), expired_by=frozenset(row.expired_by), offers=row.offers,
         is_test=bool(row.is_test),
@@ -209,9 +214,11 @@ def _lead(row: sa.Row[Any]) -> LeadFacts:
 def _partner(row: sa.Row[Any], certificates: Mapping[str, date | None]) -> PartnerFacts:
     return PartnerFacts(
         id=row.id, name=row.name, key=row.partner_key, status=row.status, tier=row.tier,
-        territories=tuple(row.territories or ()), products=tuple(row.products or ()), industries=tuple(row.industries or ()),
-        languages=tuple(row.languages or ()), certifications={**dict.fromkeys(row.certifications or ()), **certificates},
-        weekly_capacity=row.weekly_capacity, won=row.won, lost=row.lost, response_h=row.response_h, is_test=bool(row.is_test),
+        territories=tuple(row.territories or ()), products=tuple(row.products or ()),
+        industries=tuple(row.industries or ()), languages=tuple(row.languages or ()),
+        certifications={**dict.fromkeys(row.certifications or ()), **certificates},
+        weekly_capacity=row.weekly_capacity, won=row.won, lost=row.lost, response_h=row.response_h,
+        is_test=bool(row.is_test),
     )  # fmt: skip
 
 
@@ -251,6 +258,7 @@ def _write(tx: sa.Connection, decisions: list[Decision], touched: int, run_id: s
 
 def _offer_ranks(tx: sa.Connection, lead_ids: list[str]) -> dict[str, int]:
     rows = tx.execute(
-        sa.text("SELECT lead_id, max(rank) FROM ledger.lead_offer WHERE lead_id = ANY(:ids) GROUP BY 1"), {"ids": lead_ids}
+        sa.text("SELECT lead_id, max(rank) FROM ledger.lead_offer WHERE lead_id = ANY(:ids) GROUP BY 1"),
+        {"ids": lead_ids},
     )
     return {r[0]: r[1] for r in rows}

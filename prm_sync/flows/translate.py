@@ -86,8 +86,9 @@ def _trouble(remote_id: str, fault: Fault) -> Trouble:
 
 
 def _keep_held(
-    tx: sa.Connection, state: raw.StreamState, mapping: StreamMapping, rows: list[tuple[Any, ...]], troubles: Sequence[Trouble]
-) -> list[tuple[Any, ...]]:
+    tx: sa.Connection, state: raw.StreamState, mapping: StreamMapping, rows: list[tuple[Any, ...]],
+    troubles: Sequence[Trouble],
+) -> list[tuple[Any, ...]]:  # fmt: skip
     """A field whose new value is in quarantine keeps the value it had."""
     held: dict[str, set[str]] = {}
     for t in troubles:

@@ -1,7 +1,7 @@
 """The assets: each starts one flow and says what it did. Records stay in the warehouse: none passes through here."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -51,6 +51,38 @@ def pool(connection: str) -> str:
     return f"api_{connection}"
 
 
+def _derived(
+    key: dg.AssetKey, layer: str, description: str, deps: list[dg.AssetKey], fresh: Freshness,
+    metadata: Mapping[str, Any], code_version: str | None = None,
+) -> dg.AssetSpec:  # fmt: skip
+    """An asset that is made from what the warehouse holds, not from one connection."""
+    return dg.AssetSpec(
+        key,
+        deps=deps,
+        description=description,
+        group_name=layer,
+        kinds={"postgres"},
+        owners=[REVOPS],
+        tags=_tags(layer),
+        code_version=code_version,
+        freshness_policy=fresh,
+        metadata=metadata,
+    )
+
+
+def _step(
+    spec: dg.AssetSpec, check_specs: Sequence[dg.AssetCheckSpec], pool_name: str
+) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """Makes the step of one asset of a function that runs a flow with the opened app."""
+    return dg.multi_asset(
+        name=spec.key.path[-1],
+        specs=[spec],
+        check_specs=check_specs,
+        pool=pool_name,
+        required_resource_keys={"app"},
+    )
+
+
 def _remote(entry: StreamEntry) -> dg.AssetSpec:
     return dg.AssetSpec(
         remote_key(entry),
@@ -85,10 +117,7 @@ def _raw(entry: StreamEntry, fresh: Freshness) -> dg.AssetsDefinition:
         },
     )
 
-    @dg.multi_asset(
-        name=key.path[-1], specs=[spec], check_specs=checks.raw_specs(key), pool=pool(connection),
-        required_resource_keys={"app"},
-    )  # fmt: skip
+    @_step(spec, checks.raw_specs(key), pool(connection))
     def pulled(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         subject = f"{connection}.{stream}"
         with headlines(subject):
@@ -125,16 +154,11 @@ def _core(catalogue: Catalogue, entity: Entity, fresh: Freshness) -> dg.AssetsDe
     edges = [e for entry in catalogue.sources_of(name) for e in lineage.edges_in(entry) if e.entity == name]
     columns = lineage.golden_lineage(catalogue, entity)
     schema = lineage.golden_schema(catalogue, entity)
-    spec = dg.AssetSpec(
-        key,
-        deps=[raw_key(entry) for entry in catalogue.sources_of(name)],
-        description=f"Golden records. {entity.doc}",
-        group_name="core",
-        kinds={"postgres"},
-        owners=[REVOPS],
-        tags=_tags("core"),
+    spec = _derived(
+        key, "core", f"Golden records. {entity.doc}",
+        [raw_key(entry) for entry in catalogue.sources_of(name)],
+        fresh,
         code_version=catalogue.version_of(name),
-        freshness_policy=fresh,
         metadata={
             "dagster/table_name": f"core.{name}",
             "dagster/column_schema": schema,
@@ -143,15 +167,9 @@ def _core(catalogue: Catalogue, entity: Entity, fresh: Freshness) -> dg.AssetsDe
             "history": sql(f"SELECT * FROM core.{name}_history WHERE id = '...' ORDER BY valid_from;"),  # noqa: S608 shown, not run
             "replay": command(f"prm-sync run refine --entity {name}"),
         },
-    )
+    )  # fmt: skip
 
-    @dg.multi_asset(
-        name=key.path[-1],
-        specs=[spec],
-        check_specs=checks.core_specs(key),
-        pool="refine",
-        required_resource_keys={"app"},
-    )
+    @_step(spec, checks.core_specs(key), "refine")
     def refined(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         with headlines(f"refine {name}"):
             app = _app(context)
@@ -170,27 +188,19 @@ def _core(catalogue: Catalogue, entity: Entity, fresh: Freshness) -> dg.AssetsDe
 
 
 def _ledger(catalogue: Catalogue, fresh: Freshness) -> dg.AssetsDefinition:
-    spec = dg.AssetSpec(
-        LEDGER,
-        deps=[core_key(name) for name in ROUTING_READS if name in catalogue.entities],
-        description="Which lead was offered to which partner, and why the others were not",
-        group_name="ledger",
-        kinds={"postgres"},
-        owners=[REVOPS],
-        tags=_tags("ledger"),
-        freshness_policy=fresh,
+    spec = _derived(
+        LEDGER, "ledger", "Which lead was offered to which partner, and why the others were not",
+        [core_key(name) for name in ROUTING_READS if name in catalogue.entities],
+        fresh,
         metadata={
             "dagster/table_name": "ledger.lead_offer",
             "query": sql("SELECT * FROM mart.offers ORDER BY offered_at DESC;"),
             "explain": command("prm-sync explain lead ID"),
             "replay": command("prm-sync run route"),
         },
-    )
-
-    @dg.multi_asset(
-        name=LEDGER.path[-1], specs=[spec], check_specs=checks.ledger_specs(LEDGER), pool="ledger",
-        required_resource_keys={"app"},
     )  # fmt: skip
+
+    @_step(spec, checks.ledger_specs(LEDGER), "ledger")
     def routed(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         with headlines("route"):
             app = _app(context)
@@ -210,26 +220,18 @@ def _ledger(catalogue: Catalogue, fresh: Freshness) -> dg.AssetsDefinition:
 
 def _performance(catalogue: Catalogue, fresh: Freshness) -> dg.AssetsDefinition:
     ledger = [LEDGER] if catalogue.routes else []
-    spec = dg.AssetSpec(
-        PERFORMANCE,
-        deps=[*ledger, *(core_key(name) for name in MEASURING_READS if name in catalogue.entities)],
-        description="Performance per partner and month: offers, answers, wins, revenue, target",
-        group_name="mart",
-        kinds={"postgres"},
-        owners=[REVOPS],
-        tags=_tags("mart"),
-        freshness_policy=fresh,
+    spec = _derived(
+        PERFORMANCE, "mart", "Performance per partner and month: offers, answers, wins, revenue, target",
+        [*ledger, *(core_key(name) for name in MEASURING_READS if name in catalogue.entities)],
+        fresh,
         metadata={
             "dagster/table_name": "mart.partner_performance",
             "query": sql("SELECT * FROM mart.partner_performance ORDER BY period DESC, sourced_revenue DESC;"),
             "replay": command("prm-sync run measure"),
         },
-    )
-
-    @dg.multi_asset(
-        name=PERFORMANCE.path[-1], specs=[spec], check_specs=checks.mart_specs(PERFORMANCE), pool="mart",
-        required_resource_keys={"app"},
     )  # fmt: skip
+
+    @_step(spec, checks.mart_specs(PERFORMANCE), "mart")
     def measured(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         with headlines("measure"):
             app = _app(context)
@@ -285,10 +287,7 @@ def _push(catalogue: Catalogue, entry: StreamEntry) -> dg.AssetsDefinition:
         },
     )
 
-    @dg.multi_asset(
-        name=key.path[-1], specs=[spec], check_specs=checks.push_specs(key), pool=pool(connection),
-        required_resource_keys={"app"},
-    )  # fmt: skip
+    @_step(spec, checks.push_specs(key), pool(connection))
     def pushed(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         subject = f"{connection}.{stream}"
         with headlines(subject):

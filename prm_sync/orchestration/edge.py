@@ -23,6 +23,7 @@ from prm_sync.errors import (
 from prm_sync.flows.report import FlowReport, State
 
 Opener: TypeAlias = Callable[[], AbstractContextManager[App]]
+Shown: TypeAlias = dg.MarkdownMetadataValue | str | int | float  #: what a check's metadata is made of
 
 UNAVAILABLE = "unavailable"  #: class of a failure that the rest of a sync need not wait for
 _CLASSES: tuple[tuple[type[PrmSyncError], str, str], ...] = (
@@ -135,7 +136,7 @@ def command(words: str) -> dg.MarkdownMetadataValue:
 
 
 def check(
-    name: str, key: dg.AssetKey, passed: bool, metadata: Mapping[str, object], *,
+    name: str, key: dg.AssetKey, passed: bool, metadata: Mapping[str, Shown], *,
     severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.WARN, description: str | None = None,
 ) -> dg.AssetCheckResult:  # fmt: skip
     return dg.AssetCheckResult(

@@ -87,7 +87,8 @@ def reconcile(app: App, entity: str, streams: Sequence[tuple[str, str, bool]]) -
 
 def offers_by_state(app: App) -> dict[str, int]:
     with app.db.begin() as tx:
-        return dict(tx.execute(sa.text("SELECT state, count(*) FROM ledger.lead_offer GROUP BY 1 ORDER BY 1")).all())  # type: ignore[arg-type]
+        rows = tx.execute(sa.text("SELECT state, count(*) FROM ledger.lead_offer GROUP BY 1 ORDER BY 1")).all()
+        return {row[0]: row[1] for row in rows}
 
 
 def over_capacity(app: App, since: datetime) -> list[tuple[str, int, int]]:

@@ -156,4 +156,5 @@ def _alert_held(engine: sa.Engine, since: str, now: datetime) -> str:
         raise_alert(
             engine, "held", f"{row.verb} {row.target}", row.message or "waits for approval", now, row.dagster_run_id
         )
-    return max([start, *(row.ended_at for row in rows)]).isoformat()
+    ends: list[datetime] = [row.ended_at for row in rows]
+    return max([start, *ends]).isoformat()

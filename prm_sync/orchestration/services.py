@@ -255,7 +255,7 @@ def _stop_all(running: list[Service]) -> None:
         try:
             service.process.wait(timeout=max(0.1, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
-            log.error("service killed", extra={"service": service.name})
+            log.error("service killed", extra={"service": service.name})  # noqa: TRY400 the traceback says no more
             service.process.kill()
             service.process.wait(timeout=10)
 

@@ -84,7 +84,7 @@ def compact(provenance: Mapping[str, str]) -> dict[str, str]:
 
 def is_null(value: Any) -> bool:
     """None, an empty text and an empty list say nothing."""
-    return value is None or value == "" or value == [] or value == ()
+    return value is None or value in ("", [], ())
 
 
 def _plan(entity: Entity) -> tuple[list[tuple[int, Merge]], list[tuple[int, list[int]]]]:

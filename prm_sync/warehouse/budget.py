@@ -14,12 +14,11 @@ from prm_sync.connect.budget import (
     grant_all,
     learned,
     limits_named,
-    spent_message,
     usage_from_json,
     usage_to_json,
+    wait_until_granted,
 )
 from prm_sync.connect.protocol import Limit
-from prm_sync.errors import QuotaSpent
 
 
 class SharedBudget:
@@ -37,9 +36,8 @@ class SharedBudget:
         wanted = limits_named(self._limits, limits)
         if not wanted:
             return
-        give_up = self._now() + LONGEST_WAIT_S
-        while True:
-            now = self._now()
+
+        def attempt(now: float) -> float:
             with self._db.begin() as tx:
                 # All calls of a connection wait for one another here: a crash may forget the permits of an instant.
                 tx.exec_driver_sql("SET LOCAL synchronous_commit = off")
@@ -47,10 +45,11 @@ class SharedBudget:
                 after, wait_s = grant_all(before, wanted, cost, now)
                 if wait_s <= 0:
                     self._keep(tx, {w.name: after[w.name] for w in wanted})
-                    return
-            if now + wait_s > give_up:
-                raise QuotaSpent(spent_message(self._connection, limits, wait_s))
-            self._sleep(wait_s)
+            return wait_s
+
+        wait_until_granted(
+            attempt, self._connection, limits, longest_wait_s=LONGEST_WAIT_S, now=self._now, sleep=self._sleep
+        )
 
     def learn(self, limit: str, *, left: int, resets_in_s: float) -> None:
         """Correct the count by what a response's headers say."""

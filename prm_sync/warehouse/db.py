@@ -116,7 +116,9 @@ def _reached(db: sa.Engine) -> sa.Connection:
     except sa.exc.OperationalError as error:
         why = str(error.orig).strip().splitlines()[0]
         where = db.url.render_as_string(hide_password=True)
-        raise WarehouseError(f"the warehouse {where} cannot be used: {why}; check PRM_SYNC_DATABASE_URL and its server") from None
+        raise WarehouseError(
+            f"the warehouse {where} cannot be used: {why}; check PRM_SYNC_DATABASE_URL and its server"
+        ) from None
 
 
 def _refresh_views(conn: sa.Connection, tables: Tables) -> bool:

@@ -177,7 +177,7 @@ def _is_postmaster(pid: str, data: Path) -> bool:
         process = psutil.Process(int(pid))
         if not process.name().startswith("postgres") or process.status() == psutil.STATUS_ZOMBIE:
             return False
-        return os.path.samefile(process.cwd(), data)
+        return Path(process.cwd()).samefile(data)
     except (psutil.NoSuchProcess, ValueError, FileNotFoundError):
         return False
     except psutil.AccessDenied:  # another user's postgres: we would not get in anyway, the server itself will tell

@@ -94,8 +94,9 @@ class _Chunk:
     """One transaction's work: the rows of core.<entity>_source with after < touched <= upto."""
 
     def __init__(
-        self, tx: sa.Connection, entity: Entity, after: int, upto: int, now: datetime, survive: Survive, cluster: Cluster
-    ) -> None:
+        self, tx: sa.Connection, entity: Entity, after: int, upto: int, now: datetime,
+        survive: Survive, cluster: Cluster,
+    ) -> None:  # fmt: skip
         self.tx, self.entity, self.name, self.now = tx, entity, entity.name, now
         self.after, self.upto, self.survive, self.cluster = after, upto, survive, cluster
         self.fields = [f.name for f in entity.fields]
@@ -111,7 +112,8 @@ class _Chunk:
         self._write_crosswalk(assigned)
         self.done.made += self._insert_alone()
         affected = {i for i, _ in assigned.values()} | merged_ids
-        affected |= {r[0] for r in self._sql("SELECT DISTINCT entity_id FROM pg_temp.batch WHERE entity_id IS NOT NULL")}
+        known = self._sql("SELECT DISTINCT entity_id FROM pg_temp.batch WHERE entity_id IS NOT NULL")
+        affected |= set(known.scalars())
         if affected:
             self._rederive(sorted(affected))
         self._sql("DROP TABLE pg_temp.batch")
@@ -125,13 +127,20 @@ class _Chunk:
         self._sql("DROP TABLE IF EXISTS pg_temp.batch")
         external = f's."{self.external}"' if self.external else "NULL::text"
         seen = progress.upto(self.tx, f"refined:{self.name}", "")
-        columns = f"s.connection, s.stream, s.remote_id, s.arrived, {', '.join(f's.{k}' for k in MATCH_KEYS)}, {external} AS external_id"
+        columns = (
+            f"s.connection, s.stream, s.remote_id, s.arrived, {', '.join(f's.{k}' for k in MATCH_KEYS)}, "
+            f"{external} AS external_id"
+        )
         rows = f"core.{self.name}_source s"
         of_batch = "s.touched > :after AND s.touched <= :upto"
-        pushed = "(s.connection, s.stream) IN (SELECT connection, stream FROM core.crosswalk WHERE matched_by = 'pushed')"
+        pushed = (
+            "(s.connection, s.stream) IN "
+            "(SELECT connection, stream FROM core.crosswalk WHERE matched_by = 'pushed')"
+        )
         self.done.rows = self._sql(
-            f"CREATE TEMP TABLE batch ON COMMIT DROP AS SELECT {columns}, x.entity_id FROM {rows} LEFT JOIN core.crosswalk x "
-            f"ON x.entity = '{self.name}' AND x.connection = s.connection AND x.remote_id = s.remote_id AND x.stream = s.stream "
+            f"CREATE TEMP TABLE batch ON COMMIT DROP AS SELECT {columns}, x.entity_id "
+            f"FROM {rows} LEFT JOIN core.crosswalk x ON x.entity = '{self.name}' "
+            "AND x.connection = s.connection AND x.remote_id = s.remote_id AND x.stream = s.stream "
             f"WHERE {of_batch} AND (s.arrived <= :seen OR {pushed}) "
             f"UNION ALL SELECT {columns}, NULL FROM {rows} WHERE {of_batch} AND s.arrived > :seen AND NOT {pushed}",
             after=self.after, upto=self.upto, seen=seen,
@@ -151,8 +160,10 @@ class _Chunk:
             why.update(dict.fromkeys(rows, "exact_key"))
         if self.external:
             linked = self._sql(
-                f'SELECT b.arrived, coalesce(w.arrived, g.arrived) AS root FROM pg_temp.batch b JOIN core."{self.name}" g ON g.id = b.external_id '
-                f'LEFT JOIN core."{self.name}" w ON w.id = g.merged_into WHERE b.entity_id IS DISTINCT FROM coalesce(w.id, g.id)'
+                "SELECT b.arrived, coalesce(w.arrived, g.arrived) AS root "
+                f'FROM pg_temp.batch b JOIN core."{self.name}" g ON g.id = b.external_id '
+                f'LEFT JOIN core."{self.name}" w ON w.id = g.merged_into '
+                "WHERE b.entity_id IS DISTINCT FROM coalesce(w.id, g.id)"
             )
             for link in linked.mappings():
                 edges.append((link["root"], link["arrived"]))
@@ -166,7 +177,8 @@ class _Chunk:
         for key in MATCH_KEYS:
             yield from self._sql(
                 f"SELECT array_agg(s.arrived ORDER BY s.arrived) FROM (SELECT DISTINCT {key} FROM pg_temp.batch "
-                f"WHERE {key} IS NOT NULL) b JOIN core.{self.name}_source s USING ({key}) GROUP BY {key} HAVING count(*) > 1"
+                f"WHERE {key} IS NOT NULL) b JOIN core.{self.name}_source s USING ({key}) "
+                f"GROUP BY {key} HAVING count(*) > 1"
             ).scalars()
 
     def _assign(
@@ -174,11 +186,13 @@ class _Chunk:
     ) -> tuple[set[str], dict[int, tuple[str, str]]]:
         nodes = {n for edge in edges for n in edge}
         have = {r.arrived: r for r in self._known(nodes)}
-        for row in have.values():
-            if row.entity_id is not None and row.root is not None and row.root != row.arrived:
-                edges.append((row.root, row.arrived))
+        edges.extend(
+            (row.root, row.arrived)
+            for row in have.values()
+            if row.entity_id is not None and row.root is not None and row.root != row.arrived
+        )
         roots = self.cluster(edges)
-        missing = {root for root in roots.values()} - set(have)
+        missing = set(roots.values()) - set(have)
         have.update({r.arrived: r for r in self._known(missing)})
         losers: dict[str, str] = {}
         assigned: dict[int, tuple[str, str]] = {}
@@ -222,9 +236,12 @@ class _Chunk:
             touched=self.touched,
         )
         self._sql(
-            f'UPDATE core."{self.name}" g SET merged_into = l.entity_id FROM pg_temp.losers l WHERE g.merged_into = l.loser'
+            f'UPDATE core."{self.name}" g SET merged_into = l.entity_id '
+            "FROM pg_temp.losers l WHERE g.merged_into = l.loser"
         )
-        self._sql("UPDATE pg_temp.batch b SET entity_id = l.entity_id FROM pg_temp.losers l WHERE b.entity_id = l.loser")
+        self._sql(
+            "UPDATE pg_temp.batch b SET entity_id = l.entity_id FROM pg_temp.losers l WHERE b.entity_id = l.loser"
+        )
         self.done.merged += len(losers)
 
     def _write_crosswalk(self, assigned: dict[int, tuple[str, str]]) -> None:
@@ -245,7 +262,8 @@ class _Chunk:
         """Golden rows of fresh records that share no key with another: the record itself."""
         fields = bulk.quoted(self.fields)
         made = self._sql(
-            f'INSERT INTO core."{self.name}" (id, {fields}, provenance, sources, arrived, touched, valid_from, deleted_at) '
+            f'INSERT INTO core."{self.name}" '
+            f"(id, {fields}, provenance, sources, arrived, touched, valid_from, deleted_at) "
             f"SELECT {_sql_id(self.name)}, {', '.join(f's.{bulk.quoted([f])}' for f in self.fields)}, "
             "jsonb_build_object('*', b.connection || '/' || b.stream || '/' || b.remote_id), 1, s.arrived, :touched, "
             "coalesce(s.remote_time, :now), s.deleted_at "
@@ -259,7 +277,8 @@ class _Chunk:
     def _rederive(self, ids: list[str]) -> None:
         """Golden rows of these entities anew from all their records; what changed leaves its past behind."""
         columns = ("id", *self.fields, "provenance", "sources", "arrived", "touched", "valid_from", "deleted_at")
-        bulk.stage(self.tx, "derived", f'core."{self.name}"', columns, list(self._derived(ids)))  # read before COPY begins
+        derived = list(self._derived(ids))  # read before COPY begins
+        bulk.stage(self.tx, "derived", f'core."{self.name}"', columns, derived)
         fields = bulk.quoted(self.fields)
         differs = (
             f"({', '.join(f'g.{bulk.quoted([f])}' for f in self.fields)}) IS DISTINCT FROM "
@@ -267,19 +286,23 @@ class _Chunk:
         )
         self._sql(
             f"INSERT INTO core.{self.name}_past (id, version, {fields}, provenance, valid_from, valid_to) "
-            f"SELECT g.id, g.touched, {', '.join(f'g.{bulk.quoted([f])}' for f in self.fields)}, g.provenance, g.valid_from, "
-            f"greatest(d.valid_from, g.valid_from) FROM core.\"{self.name}\" g JOIN pg_temp.derived d ON d.id = g.id WHERE {differs}"
+            f"SELECT g.id, g.touched, {', '.join(f'g.{bulk.quoted([f])}' for f in self.fields)}, g.provenance, "
+            "g.valid_from, greatest(d.valid_from, g.valid_from) "
+            f"FROM core.\"{self.name}\" g JOIN pg_temp.derived d ON d.id = g.id WHERE {differs}"
         )
         self.done.changed += self._sql(
-            f'UPDATE core."{self.name}" g SET {", ".join(f"{bulk.quoted([f])} = d.{bulk.quoted([f])}" for f in self.fields)}, '
-            "provenance = d.provenance, sources = d.sources, arrived = least(g.arrived, d.arrived), touched = d.touched, "
+            f'UPDATE core."{self.name}" g SET '
+            f"{', '.join(f'{bulk.quoted([f])} = d.{bulk.quoted([f])}' for f in self.fields)}, "
+            "provenance = d.provenance, sources = d.sources, arrived = least(g.arrived, d.arrived), "
+            "touched = d.touched, "
             f"valid_from = CASE WHEN {differs} THEN greatest(d.valid_from, g.valid_from) ELSE g.valid_from END, "
             "deleted_at = d.deleted_at FROM pg_temp.derived d WHERE d.id = g.id AND "
-            f"({differs} OR g.provenance <> d.provenance OR g.sources <> d.sources OR g.deleted_at IS DISTINCT FROM d.deleted_at)"
+            f"({differs} OR g.provenance <> d.provenance OR g.sources <> d.sources "
+            "OR g.deleted_at IS DISTINCT FROM d.deleted_at)"
         ).rowcount
         self.done.made += self._sql(
-            f'INSERT INTO core."{self.name}" ({bulk.quoted(columns)}) SELECT {bulk.quoted(columns)} FROM pg_temp.derived '
-            "ON CONFLICT (id) DO NOTHING"
+            f'INSERT INTO core."{self.name}" ({bulk.quoted(columns)}) '
+            f"SELECT {bulk.quoted(columns)} FROM pg_temp.derived ON CONFLICT (id) DO NOTHING"
         ).rowcount
         self._sql("DROP TABLE pg_temp.derived")
 
@@ -287,7 +310,8 @@ class _Chunk:
         rows = self._sql(
             f"SELECT x.entity_id, s.connection, s.stream, s.remote_id, s.arrived, s.remote_time, s.deleted_at, "
             f"{', '.join(f's.{bulk.quoted([f])}' for f in self.fields)} FROM core.crosswalk x "
-            f"JOIN core.{self.name}_source s ON s.connection = x.connection AND s.stream = x.stream AND s.remote_id = x.remote_id "
+            f"JOIN core.{self.name}_source s "
+            "ON s.connection = x.connection AND s.stream = x.stream AND s.remote_id = x.remote_id "
             f"WHERE x.entity = '{self.name}' AND x.entity_id = ANY(:ids) ORDER BY x.entity_id, s.arrived",
             ids=ids,
         ).all()
@@ -298,7 +322,8 @@ class _Chunk:
         for id_, group in members.items():
             live = [m for m in group if m.deleted_at is None] or group
             golden = self.survive(live)
-            gone = max(m.deleted_at for m in group if m.deleted_at) if len(live) == len(group) and group[0].deleted_at else None
+            all_gone = len(live) == len(group) and group[0].deleted_at
+            gone = max(m.deleted_at for m in group if m.deleted_at) if all_gone else None
             since = max((m.remote_time for m in group if m.remote_time), default=self.now)
             yield (
                 id_, *golden.values, msgspec.json.encode(golden.provenance).decode(), len(live), group[0].arrived,

@@ -68,8 +68,8 @@ def partners(tx: sa.Connection, since: datetime) -> Sequence[sa.Row[Any]]:
             LEFT JOIN (
                 SELECT {entity_of("partner=d.partner_ref")} AS partner_id, count(*) FILTER (WHERE stage = 'won') AS won,
                        count(*) FILTER (WHERE stage = 'lost') AS lost
-                FROM core.opportunity d WHERE d.partner_ref IS NOT NULL AND d.merged_into IS NULL AND d.deleted_at IS NULL
-                  AND d.close_date >= :since GROUP BY 1) d ON d.partner_id = p.id
+                FROM core.opportunity d WHERE d.partner_ref IS NOT NULL AND d.merged_into IS NULL
+                  AND d.deleted_at IS NULL AND d.close_date >= :since GROUP BY 1) d ON d.partner_id = p.id
             LEFT JOIN (
                 SELECT partner_id, count(*) FILTER (WHERE partner_stage = 'won') AS won,
                        count(*) FILTER (WHERE partner_stage = 'lost') AS lost,
@@ -200,25 +200,26 @@ def write_events(tx: sa.Connection, rows: Iterable[tuple[str, datetime, str, boo
 
 def move(tx: sa.Connection, changes: Sequence[Mapping[str, Any]], touched: int) -> None:
     """Set the state of offers: rows with id, state, answered_at, decline_reason."""
-    if changes:
-        tx.execute(
-            sa.text(
-                "UPDATE ledger.lead_offer SET state = :state, answered_at = coalesce(:answered_at, answered_at), "
-                "decline_reason = coalesce(:decline_reason, decline_reason), touched = :touched WHERE id = :id"
-            ),
-            [{**c, "touched": touched} for c in changes],
-        )
+    sets = (
+        "state = :state, answered_at = coalesce(:answered_at, answered_at), "
+        "decline_reason = coalesce(:decline_reason, decline_reason)"
+    )
+    _update(tx, sets, changes, touched)
 
 
 def set_stage(tx: sa.Connection, changes: Sequence[Mapping[str, Any]], touched: int) -> None:
     """How far the partner is: rows with id, stage, at, amount, currency."""
+    sets = (
+        "partner_stage = :stage, stage_at = :at, won_amount = coalesce(:amount, won_amount), "
+        "won_currency = coalesce(:currency, won_currency)"
+    )
+    _update(tx, sets, changes, touched)
+
+
+def _update(tx: sa.Connection, sets: str, changes: Sequence[Mapping[str, Any]], touched: int) -> None:
     if changes:
         tx.execute(
-            sa.text(
-                "UPDATE ledger.lead_offer SET partner_stage = :stage, stage_at = :at, "
-                "won_amount = coalesce(:amount, won_amount), won_currency = coalesce(:currency, won_currency), "
-                "touched = :touched WHERE id = :id"
-            ),
+            sa.text(f"UPDATE ledger.lead_offer SET {sets}, touched = :touched WHERE id = :id"),
             [{**c, "touched": touched} for c in changes],
         )
 

@@ -17,7 +17,7 @@ OPEN = ("planned", "ready", "sent", "unknown", "waiting", "refused")
 
 @dataclass(slots=True)
 class Intent:
-    """One change meant for one remote record. `target` names that record on our side: its remote id, or an offer's key."""
+    """One change for one remote record. `target` names that record on our side: its remote id, or an offer's key."""
 
     entity: str
     entity_id: str
@@ -126,7 +126,7 @@ def released(tx: sa.Connection, connection: str, stream: str) -> set[str]:
 
 
 def end(db: sa.Engine, connection: str, stream: str) -> int:
-    """The end of a push: approved plans of which all was sent are `applied`. Returns how many changes are not settled."""
+    """The end of a push: approved plans of which all was sent are `applied`. Returns how many changes are unsettled."""
     params = {"c": connection, "s": stream}
     with db.begin() as tx:
         tx.execute(

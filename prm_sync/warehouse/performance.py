@@ -29,8 +29,8 @@ def changed_partners(tx: sa.Connection, after: int) -> list[str]:
             UNION SELECT {deal} FROM core.opportunity d WHERE d.touched > :after AND d.partner_ref IS NOT NULL
             UNION SELECT {deal} FROM core.opportunity_past d WHERE d.version > 0 AND d.partner_ref IS NOT NULL
                   AND EXISTS (SELECT FROM core.opportunity n WHERE n.id = d.id AND n.touched > :after)
-            UNION SELECT coalesce({target}, p.id) FROM core.target t LEFT JOIN core.partner p ON p.partner_key = t.partner_key
-                  WHERE t.touched > :after
+            UNION SELECT coalesce({target}, p.id) FROM core.target t
+                  LEFT JOIN core.partner p ON p.partner_key = t.partner_key WHERE t.touched > :after
             UNION SELECT id FROM core.partner WHERE touched > :after
             """
         ),
@@ -55,10 +55,10 @@ def deal_rows(tx: sa.Connection, partners: Sequence[str]) -> list[DealRow]:
         sa.text(
             f"""
             SELECT * FROM (
-                SELECT {entity_of("partner=d.partner_ref")} AS partner_id, stage, coalesce(close_date, closed_at::date) AS closed_on,
-                       credit, amount, currency
-                FROM core.opportunity d WHERE partner_ref IS NOT NULL AND stage IN ('won', 'lost') AND merged_into IS NULL
-                  AND deleted_at IS NULL AND is_test IS NOT TRUE) d
+                SELECT {entity_of("partner=d.partner_ref")} AS partner_id, stage,
+                       coalesce(close_date, closed_at::date) AS closed_on, credit, amount, currency
+                FROM core.opportunity d WHERE partner_ref IS NOT NULL AND stage IN ('won', 'lost')
+                  AND merged_into IS NULL AND deleted_at IS NULL AND is_test IS NOT TRUE) d
             WHERE partner_id = ANY(:ids) AND closed_on IS NOT NULL
             UNION ALL
             SELECT o.partner_id, o.partner_stage, (o.stage_at AT TIME ZONE 'UTC')::date, 'fulfilled',

@@ -41,12 +41,13 @@ class SystemUser:
 
     def run(self, command: list[str], timeout_s: float) -> subprocess.CompletedProcess[str]:
         """Run one of the server's programs: bare environment (no PG* of ours, no secrets), its own session."""
-        switch = {} if self.uid is None else {"user": self.uid, "group": self.gid, "extra_groups": []}
+        groups: list[str | int] | None = None if self.uid is None else []
         env = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "LC_ALL": "C", "TZ": "UTC"}
         try:
             return subprocess.run(
                 command, check=False, capture_output=True, text=True, errors="replace", timeout=timeout_s, cwd="/",
-                env=env, stdin=subprocess.DEVNULL, start_new_session=True, umask=0o077, **switch,  # type: ignore[call-overload]
+                env=env, stdin=subprocess.DEVNULL, start_new_session=True, umask=0o077,
+                user=self.uid, group=self.gid, extra_groups=groups,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
             raise WarehouseError(f"embedded PostgreSQL: {Path(command[0]).name} took over {timeout_s:.0f} s") from None

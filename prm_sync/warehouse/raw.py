@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+import psycopg
 import sqlalchemy as sa
 
 from prm_sync.errors import ContractBroken, FencedOff
@@ -32,6 +33,7 @@ class StreamState:
     behind: bool  #: some records of raw.record did not go through the mapping yet
     key: str
     modified: str | None
+    only_new: bool  #: the stream was empty when the run took it: what comes is new, unless a read repeats itself
 
 
 @dataclass(slots=True)
@@ -68,7 +70,7 @@ def take(
         ).scalar_one()
     return StreamState(
         connection, stream, row.cursor, row.fence, row.mapped_seq, row.mapping_hash, row.records, behind,
-        row.key_field or "", row.modified_field,
+        row.key_field or "", row.modified_field, not row.records,
     )  # fmt: skip
 
 
@@ -90,7 +92,7 @@ def stage(
             record = _without_nul(record)
             payload = _encode(record)
         payloads[str(remote_id)] = (record, payload, digest(payload, digest_size=16).digest())
-    known = _known(tx, state, list(payloads)) if state.records else {}
+    known = {} if state.only_new else _known(tx, state, list(payloads))
     fresh: list[str] = []
     head, tail = f"{state.connection}\t{bulk.escaped(state.stream)}\t", f"\t{seen_at.isoformat()}\t{run_id}\n"
     news: list[tuple[Any, ...]] = []
@@ -110,19 +112,34 @@ def stage(
                 (state.connection, state.stream, remote_id, payload.decode(), hash_, time, seen_at, run_id)
             )
             staged.changed.append(record)
-    if fresh:
-        bulk.copy_text(tx, "raw.record", _COLUMNS, fresh)
-        state.records += len(fresh)
+    if fresh and not _added(tx, state, fresh):
+        return stage(tx, state, records, deleted, seen_at=seen_at, run_id=run_id)
     if news:
         bulk.stage(tx, "news", "raw.record", _COLUMNS, news)
         tx.exec_driver_sql(
-            "UPDATE raw.record r SET payload = n.payload, hash = n.hash, remote_time = n.remote_time, seen_at = n.seen_at, "
-            "run_id = n.run_id, deleted_at = NULL, seq = nextval('raw.record_seq') FROM pg_temp.news n "
+            "UPDATE raw.record r SET payload = n.payload, hash = n.hash, remote_time = n.remote_time, "
+            "seen_at = n.seen_at, run_id = n.run_id, deleted_at = NULL, seq = nextval('raw.record_seq') "
+            "FROM pg_temp.news n "
             "WHERE r.connection = n.connection AND r.stream = n.stream AND r.remote_id = n.remote_id"
         )
     if deleted:
         staged.deleted = mark_deleted(tx, state, deleted, seen_at)
     return staged
+
+
+def _added(tx: sa.Connection, state: StreamState, fresh: Sequence[str]) -> bool:
+    """Whether these records could be added. False: one is there already; from now on each page is looked up first."""
+    if state.only_new:
+        try:
+            with tx.begin_nested():
+                bulk.copy_text(tx, "raw.record", _COLUMNS, fresh)
+        except psycopg.errors.UniqueViolation:
+            state.only_new = False
+            return False
+    else:
+        bulk.copy_text(tx, "raw.record", _COLUMNS, fresh)
+    state.records += len(fresh)
+    return True
 
 
 def _without_nul(value: Any) -> Any:
@@ -151,8 +168,8 @@ def mark_deleted(tx: sa.Connection, state: StreamState, ids: Sequence[str], at: 
     """Note that the remote deleted these records; returns those for which it is news."""
     rows = tx.execute(
         sa.text(
-            "UPDATE raw.record SET deleted_at = :at, seq = nextval('raw.record_seq') WHERE connection = :c AND stream = :s "
-            "AND remote_id = ANY(:ids) AND deleted_at IS NULL RETURNING remote_id"
+            "UPDATE raw.record SET deleted_at = :at, seq = nextval('raw.record_seq') "
+            "WHERE connection = :c AND stream = :s AND remote_id = ANY(:ids) AND deleted_at IS NULL RETURNING remote_id"
         ),
         {"at": at, "c": state.connection, "s": state.stream, "ids": list(ids)},
     )
@@ -162,7 +179,7 @@ def mark_deleted(tx: sa.Connection, state: StreamState, ids: Sequence[str], at: 
 def keep_cursor(
     tx: sa.Connection, state: StreamState, cursor: Mapping[str, Any] | None, mapping_hash: str | None
 ) -> None:
-    """Note how far the stream was read (None: no further) and mapped. Raises FencedOff where another run took it over."""
+    """Note how far the stream was read (None: no further) and mapped. Raises FencedOff where another run took over."""
     hit = tx.execute(
         sa.text(
             "UPDATE raw.cursor SET cursor = coalesce(cast(:cursor AS jsonb), cursor), records = :records, "

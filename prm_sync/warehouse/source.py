@@ -120,9 +120,10 @@ def quarantine(
 
 
 def resolve_quarantine(
-    tx: sa.Connection, connection: str, stream: str, entity: str, ids: Sequence[str], at: datetime, *, push: bool = False
-) -> int:
-    """Close the open rows of these records: they went through. `push`: those of refused writes, else those of mapping."""
+    tx: sa.Connection, connection: str, stream: str, entity: str, ids: Sequence[str], at: datetime, *,
+    push: bool = False,
+) -> int:  # fmt: skip
+    """Close the open rows of these records: they went through. `push`: those of refused writes, else of mapping."""
     if not ids:
         return 0
     return tx.execute(

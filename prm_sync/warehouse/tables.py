@@ -147,7 +147,8 @@ def _raw(metadata: sa.MetaData) -> None:
 
 
 def _entity(metadata: sa.MetaData, entity: Entity) -> EntityTables:
-    arrival = metadata._sequences.get("core.arrival_seq") or sa.Sequence("arrival_seq", schema="core", metadata=metadata)
+    arrival = metadata._sequences.get("core.arrival_seq")  # noqa: SLF001 there is no public way to ask for it
+    arrival = arrival or sa.Sequence("arrival_seq", schema="core", metadata=metadata)
     name = entity.name
     source = sa.Table(
         f"{name}_source", metadata,
@@ -170,7 +171,8 @@ def _entity(metadata: sa.MetaData, entity: Entity) -> EntityTables:
         _key("id", "Stable id of the entity"),
         *(column_of(f) for f in entity.fields),
         _need("provenance",
-              "Where each field came from: {field: '<connection>/<stream>/<remote id>'}, '*' for all others", pg.JSONB()),
+              "Where each field came from: {field: '<connection>/<stream>/<remote id>'}, '*' for all others",
+              pg.JSONB()),
         _need("sources", "Number of remote records behind it", sa.Integer()),
         _need("arrived", "Arrival number of its oldest record", sa.BigInteger()),
         _touched("Change number of the last change of this row"),

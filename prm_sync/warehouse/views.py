@@ -36,9 +36,11 @@ def _history(et: EntityTables) -> list[str]:
     fields = quoted(f.name for f in et.entity.fields)
     view = f"core.{name}_history"
     return [
-        f"CREATE VIEW {view} AS "
-        f"SELECT id, {fields}, provenance, valid_from, valid_to FROM core.{name}_past "
-        f"UNION ALL SELECT id, {fields}, provenance, valid_from, NULL::timestamptz FROM core.\"{name}\"",
+        (
+            f"CREATE VIEW {view} AS "
+            f"SELECT id, {fields}, provenance, valid_from, valid_to FROM core.{name}_past "
+            f"UNION ALL SELECT id, {fields}, provenance, valid_from, NULL::timestamptz FROM core.\"{name}\""
+        ),
         f"COMMENT ON VIEW {view} IS 'Every version of every {name}; valid_to is null for the present one'",
     ]
 
@@ -117,7 +119,8 @@ GROUP BY 1, 2, 3
 
 _DOCS = {
     "core.lead_facts": "What prm-sync knows about a lead besides its fields: the latest offer",
-    "core.partner_facts": "What prm-sync knows about a partner besides its fields: its latest month, none in the future",
+    "core.partner_facts":
+        "What prm-sync knows about a partner besides its fields: its latest month, none in the future",
     "mart.offers": "Every offer of a lead to a partner, with the time of the answer in hours",
     "mart.lead_funnel": "Leads per month, country and source: offered, accepted, won",
 }

@@ -16,8 +16,11 @@ from prm_sync.flows.pull import pull
 from prm_sync.flows.refine import refine
 from prm_sync.flows.report import State
 
-SECRET = "sk-5b1f0c-not-to-be-seen"  # noqa: S105 - what must not be shown
-LEADS = "from: files.leads\nto: lead\nfields:\n  email: Email\n  phone: Phone\n  last_name: Last\n  status: {from: Status, choices: {Open: new}}\n"
+SECRET = "sk-5b1f0c-not-to-be-seen"
+LEADS = (
+    "from: files.leads\nto: lead\nfields:\n  email: Email\n  phone: Phone\n  last_name: Last\n"
+    "  status: {from: Status, choices: {Open: new}}\n"
+)
 
 
 @pytest.fixture
@@ -101,9 +104,9 @@ def test_a_secret_in_the_file_is_refused_without_showing_it(project: Project, ve
 def test_a_database_that_cannot_be_reached_does_not_show_its_password(project: Project) -> None:
     project.write(connections={})
     project.database_url = f"postgresql://ann:{SECRET}@127.0.0.1:9/prm"
-    with pytest.raises(WarehouseError, match=r"@127\.0\.0\.1:9/prm cannot be used: .*refused.*check PRM_SYNC_DATABASE_URL") as caught:
-        with project.open(migrate=True):
-            pass
+    words = r"@127\.0\.0\.1:9/prm cannot be used: .*refused.*check PRM_SYNC_DATABASE_URL"
+    with pytest.raises(WarehouseError, match=words) as caught, project.open(migrate=True):
+        pass
     assert SECRET not in str(caught.value)
 
 
@@ -166,7 +169,8 @@ def test_rows_of_a_corrupt_csv_are_held_back_and_the_sound_ones_come_in(lists: P
         report = pull(app, "lists", "leads")
         refine(app)
         assert report.state is State.DONE
-        assert [r["email"] for r in rows(app.db, "SELECT email FROM core.lead ORDER BY 1")] == ["a@x.example", "c@x.example"]
+        found = rows(app.db, "SELECT email FROM core.lead ORDER BY 1")
+        assert [r["email"] for r in found] == ["a@x.example", "c@x.example"]
         [held] = rows(app.db, "SELECT * FROM ops.quarantine")
     assert (held["remote_id"], held["field"], held["code"], held["state"]) == ("2", "*", "unreadable_row", "open")
     assert "row 3" in held["reason"] or "cells" in held["reason"]
@@ -176,7 +180,8 @@ def test_rows_of_a_corrupt_csv_are_held_back_and_the_sound_ones_come_in(lists: P
 def test_a_file_that_is_no_table_is_refused_by_name(lists: Project) -> None:
     path = lists.csv("leads.csv", ["x"], [])
     path.write_bytes(b"PK\x03\x04" + bytes(range(256)) * 20)
-    with lists.open() as app, pytest.raises(PrmSyncError, match=r"leads\.csv: this is a workbook with another name; give it"):
+    words = r"leads\.csv: this is a workbook with another name; give it"
+    with lists.open() as app, pytest.raises(PrmSyncError, match=words):
         pull(app, "lists", "leads")
 
 
@@ -205,7 +210,8 @@ def test_a_workbook_of_500_columns_comes_in_whole(lists: Project) -> None:
 
 
 def test_a_lead_that_nobody_can_reach_is_held_back_with_words(lists: Project) -> None:
-    lists.csv("leads.csv", ["Id", "Email", "Phone", "Last", "Status"], [(1, "", "", "Ng", "Open"), (2, "b@x.example", "", "Bo", "Open")])
+    leads = [(1, "", "", "Ng", "Open"), (2, "b@x.example", "", "Bo", "Open")]
+    lists.csv("leads.csv", ["Id", "Email", "Phone", "Last", "Status"], leads)
     with lists.open() as app:
         pull(app, "lists", "leads")
         refine(app)
@@ -220,7 +226,8 @@ def test_a_picklist_value_that_nobody_mapped_says_which_field_of_which_mapping(b
     lead = bench.vendors.lead(Status="Waiting for Godot")
     bench.pull(("crm", "Lead"))
     [held] = bench.quarantine()
-    assert (held["remote_id"], held["field"], held["code"], held["source"]) == (lead, "status", "unmapped_value", "Status")
+    where = (held["remote_id"], held["field"], held["code"], held["source"])
+    assert where == (lead, "status", "unmapped_value", "Status")
     assert held["class"] == "fixable"
     assert "does not know" in held["reason"]
     refine(bench.app)

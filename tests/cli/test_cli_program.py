@@ -84,7 +84,8 @@ def test_a_wrong_database_address_is_told_without_its_password(folder_only: Cli)
     folder_only.env["PRM_SYNC_DATABASE_URL"] = "postgresql://me:hunter2@127.0.0.1:1/warehouse"
     folder_only.write(connections={})
     said = folder_only("run", code=1)
-    assert "the warehouse cannot be" in said.err
+    assert "the warehouse postgresql" in said.err
+    assert "cannot be used: connection failed" in said.err
     assert "hunter2" not in said.err
     assert "Traceback" not in said.err
 

@@ -420,7 +420,7 @@ def test_a_closed_port_is_unavailable_after_all_attempts() -> None:
 
 
 def test_threads_share_one_client(app: EmulatedApp, client: Http) -> None:
-    app.faults.status(503, times=10)
+    app.faults.status(503, times=4)  # fewer than the attempts of one call: no thread can meet them all
     answers: list[Any] = []
     threads = [
         threading.Thread(target=lambda: [answers.append(client.get_json("/leads")) for _ in range(10)])
@@ -431,4 +431,4 @@ def test_threads_share_one_client(app: EmulatedApp, client: Http) -> None:
     for thread in threads:
         thread.join()
     assert answers == [[1]] * 40
-    assert app.calls.count() == 50
+    assert app.calls.count() == 44

@@ -199,7 +199,7 @@ class Timeless(ToySession):
 
 
 class StrictlyGreater(ToySession):
-    """ "WHERE updated > last": loses what shares the last timestamp."""
+    """`WHERE updated > last`: loses what shares the last timestamp."""
 
     def read(self, s: Stream, c: Cursor | None, f: Collection[str]) -> Pages:
         return super().read(s, {"updated": c["updated"] + 1} if c else None, f)
@@ -215,7 +215,7 @@ class Hasty(ToySession):
 
 
 class Keyset(ToySession):
-    """ "(updated, id) > (last, last id)", the textbook cursor: deaf to a late change in the same tick."""
+    """`(updated, id) > (last, last id)`, the textbook cursor: deaf to a late change in the same tick."""
 
     def read(self, s: Stream, c: Cursor | None, f: Collection[str]) -> Pages:
         after = dict(c or {})

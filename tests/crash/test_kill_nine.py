@@ -10,6 +10,7 @@ import random
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -34,9 +35,12 @@ PER_DAY = 13  #: most kills of one day
 CYCLE = Path(__file__).with_name("cycle.py")
 VENDOR_STAMPS = frozenset({"SystemModstamp", "LastModifiedDate", "LastActivityDate"})
 VOLATILE = frozenset(
-    "arrived touched seq hash run_id fence mapped_seq holder cursor seen_at remote_time since valid_from valid_to version "
-    "token settled_at first_seen_at last_seen_at read_at full_read_at tries as_of stage_at at mapping_hash".split()
-)  #: when and in which order, not what
+    {
+        "arrived", "touched", "seq", "hash", "run_id", "fence", "mapped_seq", "holder", "cursor", "seen_at",
+        "remote_time", "since", "valid_from", "valid_to", "version", "token", "settled_at", "first_seen_at",
+        "last_seen_at", "read_at", "full_read_at", "tries", "as_of", "stage_at", "at", "mapping_hash",
+    }
+)  # fmt: skip #: when and in which order, not what
 NOT_COMPARED = frozenset({"ops.run", "ops.budget", "core.progress"})
 
 
@@ -111,7 +115,8 @@ class Stage:
         self.ps.reset()
         leads = [
             {
-                "LastName": f"Lead {i:03}", "FirstName": "Ann", "Company": f"Company {i % 90}", "Country": ("DE", "FR")[i % 7 == 0],
+                "LastName": f"Lead {i:03}", "FirstName": "Ann", "Company": f"Company {i % 90}",
+                "Country": ("DE", "FR")[i % 7 == 0],
                 "Email": None if i % 40 == 3 else f"lead{i if i % 25 else 0}@company.example",
                 "Status": "On the moon" if i % 50 == 7 else "Open - Not Contacted",
                 "SystemModstamp": stamp(START - timedelta(days=2, minutes=LEADS - i)),
@@ -135,7 +140,9 @@ class Stage:
     def _partners_answer(self) -> None:
         for n, lead in enumerate(sorted(self.ps.snapshot()["leads"], key=lambda r: r["external_key"])):
             if n % 3 == 0:
-                self.ps.do("answer", lead_key=lead["key"], accepted=n % 2 == 0, reason=None if n % 2 == 0 else "too far")
+                accepted = n % 2 == 0
+                reason = None if accepted else "too far"
+                self.ps.do("answer", lead_key=lead["key"], accepted=accepted, reason=reason)
 
     def _end_state(self, url: str) -> dict[str, Any]:
         sf, ps = self.sf.snapshot(), self.ps.snapshot()
@@ -146,7 +153,8 @@ class Stage:
         for table in build().metadata.sorted_tables:
             name = f"{table.schema}.{table.name}"
             if name not in NOT_COMPARED:
-                state[name] = [self._comparable(table, r) for r in rows(db, f'SELECT * FROM {table.schema}."{table.name}"')]
+                found = rows(db, f'SELECT * FROM {table.schema}."{table.name}"')
+                state[name] = [self._comparable(table, r) for r in found]
         db.dispose()
         return {name: sorted(named(names, r) for r in found) for name, found in state.items()}
 
@@ -162,6 +170,13 @@ class Stage:
         if kept.get("matched_by") == "pushed":  # a pull may have met the record before its push was sure of it
             kept["matched_by"] = "external_id"
         return kept
+
+
+def agrees(name: str, found: list[str], wanted: list[str]) -> bool:
+    """The same rows; of the past, all that an undisturbed run saw: who is interrupted reads again, and may see more."""
+    if name.endswith("_past"):
+        return set(wanted) <= set(found)
+    return found == wanted
 
 
 def stamp(at: datetime) -> str:
@@ -193,14 +208,17 @@ def stage(make_database: Callable[..., str], tmp_path: Path) -> Iterator[Stage]:
             "PS_SECRET": ps["credentials"]["secret_key"],
         }  # fmt: skip
         crm = {"instance_url": sf["credentials"]["instance_url"], "client_id": sf["credentials"]["client_id"],
-               "client_secret": {"env": "SF_SECRET"}, "lookback_s": 0, "safety_s": 0, "timeout_s": 10, "page_size": 200}  # fmt: skip
+               "client_secret": {"env": "SF_SECRET"}, "lookback_s": 0, "safety_s": 0, "timeout_s": 10,
+               "page_size": 200}  # fmt: skip
         prm = {"base_url": ps["credentials"]["base_url"], "public_key": {"env": "PS_PUBLIC"},
                "secret_key": {"env": "PS_SECRET"}, "timeout_s": 10, "calls_per_s": 10000, "page_size": 50}  # fmt: skip
         limits = {"max_update_share": 1.0}
         project = {
             "connections": {
                 "crm": {"connector": "salesforce", "config": crm, "streams": ["Lead", "Account"], "limits": limits},
-                "prm": {"connector": "partnerstack", "config": prm, "streams": ["partnerships", "leads"], "limits": limits},
+                "prm": {
+                    "connector": "partnerstack", "config": prm, "streams": ["partnerships", "leads"], "limits": limits,
+                },
             },
             "trust": ["crm", "prm"],
         }
@@ -209,16 +227,20 @@ def stage(make_database: Callable[..., str], tmp_path: Path) -> Iterator[Stage]:
 
 def test_fifty_kills_at_random_moments_leave_what_an_undisturbed_run_leaves(stage: Stage) -> None:
     expected = stage.play(None)
+    print(f"undisturbed: {[round(t, 2) for t in stage.took_s]} s")
     assert len(expected["raw.record"]) > LEADS + PARTNERS
     external = [json.loads(r)["external_key"] for r in expected["ps.leads"]]
     assert len(external) == len(set(external)) > 50  # 5 partners, 10 open offers each, and those after the declines
     seed = 0
     while stage.kills < KILLS:
         seed += 1
+        began = time.monotonic()
         found = stage.play(random.Random(seed))
+        print(f"play {seed}: {stage.kills} kills so far, {time.monotonic() - began:.1f} s")
         differing = {
-            name: {"only disturbed": sorted(set(found[name]) - set(wanted))[:3], "only undisturbed": sorted(set(wanted) - set(found[name]))[:3],
+            name: {"only disturbed": sorted(set(found[name]) - set(wanted))[:3],
+                   "only undisturbed": sorted(set(wanted) - set(found[name]))[:3],
                    "rows": (len(found[name]), len(wanted))}
-            for name, wanted in expected.items() if found[name] != wanted
+            for name, wanted in expected.items() if not agrees(name, found[name], wanted)
         }  # fmt: skip
         assert differing == {}, json.dumps([f"play {seed}, after {stage.kills} kills", differing], indent=1)

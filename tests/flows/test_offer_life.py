@@ -203,7 +203,8 @@ def test_a_change_in_the_crm_reaches_the_partner_and_an_edit_over_there_is_put_r
 def test_how_far_the_partner_is_shows_in_the_crm_and_in_the_figures_of_the_account(bench: Bench) -> None:
     lead = bench.vendors.lead()
     bench.vendors.partner("nordwind")
-    account = bench.vendors.sf.load("Account", [{"Name": "Nordwind", "Type": "Partner", "Prm_Partner_Key__c": "nordwind"}])[0]
+    nordwind = {"Name": "Nordwind", "Type": "Partner", "Prm_Partner_Key__c": "nordwind"}
+    account = bench.vendors.sf.load("Account", [nordwind])[0]
     bench.cycle(minutes=60)
     offered = only(bench.vendors.prm_leads())
     bench.vendors.ps.partners.answer(offered["key"], accepted=True)

@@ -136,7 +136,8 @@ def test_a_changed_mapping_maps_again_from_raw_without_a_call(bench: Bench, proj
     with project.open() as app:
         report = refine(app)
         assert report.numbers["mapped"] == 30
-        assert {(r["need"], r["segment"]) for r in rows(app.db, "SELECT need, segment FROM core.lead")} == {(None, "cobalt")}
+        found = rows(app.db, "SELECT need, segment FROM core.lead")
+        assert {(r["need"], r["segment"]) for r in found} == {(None, "cobalt")}
     assert vendors.sf.calls.count() == vendors.ps.calls.count() == 0
 
 

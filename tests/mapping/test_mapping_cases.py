@@ -51,7 +51,7 @@ def case(*, record=None, **parts):
         case(record={"Status": "Odd"}, quarantine={"status": "unmapped_value"}, expect={"status": None}),
         case(record={"IsConverted": True}, skip=True),
         case(record={"LastName": None}, quarantine={"last_name": "empty"}),
-        case(record={"Email": ""}, quarantine={"email|phone|mobile": "unreachable"}),
+        case(record={"Email": ""}, quarantine={"email|phone|mobile|offer_key": "unreachable"}),
         case(values={"offer_state": "pending"}, back={"Offer__c": "P"}),
         case(values={"offered_at": "2026-11-20T08:15:30Z"}, back={"meta": {"at": "2026-11-20T08:15:30.000+0000"}}),
     ],

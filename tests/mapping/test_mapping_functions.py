@@ -58,6 +58,8 @@ ANSWERS: list[tuple[str, Any, Any]] = [
     ("work_domain", "an@yahoo.com.vn", None),
     ("work_domain", "li@qq.com", None),
     ("remote_id", "acme:001", "001"),
+    ("before_colon", "lead_3f2a:2", "lead_3f2a"),
+    ("before_colon", "lead_3f2a", "lead_3f2a"),
 ]
 
 

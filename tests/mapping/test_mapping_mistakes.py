@@ -53,7 +53,7 @@ FIELDS = HEAD + "fields:\n  email: Email\n"
         (FIELDS + "  phone: {from: P, choices: {a: b}}", 5, "a phone has no choices"),
         (FIELDS + "  budget: B", 5, '"budget" is an amount: map "currency", too'),
         (FIELDS + "  title: {from: X, do: minor_units}", 5, '"minor_units" is for amounts, title is none'),
-        (HEAD + "fields:\n  title: Title", 3, "map at least one of email, phone, mobile: a lead needs one"),
+        (HEAD + "fields:\n  title: Title", 3, "map at least one of email, phone, mobile, offer_key: a lead needs one"),
         (FIELDS + "when: {A: {b: c}}", 5, "when.A must be a value or a list of values"),
         (FIELDS + "when: {A: []}", 5, "when.A must be a value or a list of values"),
         (

@@ -247,7 +247,7 @@ def test_a_record_nobody_can_be_reached_by_is_refused(spec_of, run_one):
     row, [fault] = run_one(spec, {"LastName": "Lee"})
     assert row is None
     assert (fault.field, fault.source, fault.code, fault.fatal) == (
-        "email|phone|mobile", "Email, Phone", FaultCode.UNREACHABLE, True,
+        "email|phone|mobile|offer_key", "Email, Phone", FaultCode.UNREACHABLE, True,
     )  # fmt: skip
     row, faults = run_one(spec, {"Email": "nonsense"})
     assert row is None

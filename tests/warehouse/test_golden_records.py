@@ -54,7 +54,9 @@ def give(project: Project, app: App, stream: str, *leads: list[str], connection:
 
 def clusters(app: App) -> set[frozenset[tuple[str, str]]]:
     """Which remote records (stream, id) are one entity."""
-    found = rows(app.db, "SELECT entity_id, array_agg(stream || '/' || remote_id) AS who FROM core.crosswalk GROUP BY 1")
+    found = rows(
+        app.db, "SELECT entity_id, array_agg(stream || '/' || remote_id) AS who FROM core.crosswalk GROUP BY 1"
+    )
     return {frozenset(tuple(w.split("/")) for w in r["who"]) for r in found}  # type: ignore[misc]
 
 
@@ -65,7 +67,7 @@ def live(app: App) -> list[dict[str, Any]]:
 # --- identity ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 def test_the_same_keys_make_the_same_clusters_in_any_order_and_batching(
     project: Project, make_database: Any, clock: SteppedClock, seed: int
 ) -> None:
@@ -74,7 +76,10 @@ def test_the_same_keys_make_the_same_clusters_in_any_order_and_batching(
     streams = ["a", "b", "c", "d"]
     settings(project, streams)
     people = [
-        (rng.choice(streams), str(n), rng.choice(["", f"e{rng.randrange(9)}@x.example"]), rng.choice(["", f"017{rng.randrange(8)}0000000"]))
+        (
+            rng.choice(streams), str(n),
+            rng.choice(["", f"e{rng.randrange(9)}@x.example"]), rng.choice(["", f"017{rng.randrange(8)}0000000"]),
+        )
         for n in range(36)
     ]  # fmt: skip
     people = [p for p in people if p[2] or p[3]]
@@ -120,16 +125,20 @@ def test_a_bridging_record_makes_one_entity_of_two_and_the_older_id_stays(projec
 
 
 def test_entities_that_were_merged_can_be_merged_again(project: Project, app: App) -> None:
-    give(project, app, "leads", *(lead(str(n), email=f"{n}@x.example", mobile=f"0170000000{n}", last="Ng") for n in range(4)))
+    four = (lead(str(n), email=f"{n}@x.example", mobile=f"0170000000{n}", last="Ng") for n in range(4))
+    give(project, app, "leads", *four)
     refine(app)
     oldest = rows(app.db, "SELECT id FROM core.lead ORDER BY arrived LIMIT 1")[0]["id"]
     for stream, (email, mobile) in {"more": (3, 2), "leads": (2, 1)}.items():
-        give(project, app, stream, lead(f"x{email}", f"{email}@x.example", f"0170000000{mobile}", "Ng"), connection="two")
+        link = lead(f"x{email}", f"{email}@x.example", f"0170000000{mobile}", "Ng")
+        give(project, app, stream, link, connection="two")
         refine(app)
-    give(project, app, "more", lead("x3", "3@x.example", "01700000002", "Ng"), lead("last", "1@x.example", "01700000000", "Ng"), connection="two")  # fmt: skip
+    links = lead("x3", "3@x.example", "01700000002", "Ng"), lead("last", "1@x.example", "01700000000", "Ng")
+    give(project, app, "more", *links, connection="two")
     refine(app)
     assert [r["id"] for r in live(app)] == [oldest]
-    assert {r["merged_into"] for r in rows(app.db, "SELECT merged_into FROM core.lead WHERE id <> :id", id=oldest)} == {oldest}
+    others = rows(app.db, "SELECT merged_into FROM core.lead WHERE id <> :id", id=oldest)
+    assert {r["merged_into"] for r in others} == {oldest}
 
 
 def test_a_record_that_bears_our_own_id_is_that_entity_whatever_else_it_says(project: Project, app: App) -> None:

@@ -17,7 +17,9 @@ def take(db: sa.Engine, run: str = "run1") -> raw.StreamState:
     return raw.take(db, "crm", "Lead", run, key="Id", modified="Changed")
 
 
-def staged(db: sa.Engine, *records: dict[str, Any], deleted: tuple[str, ...] = (), state: raw.StreamState | None = None) -> raw.Staged:
+def staged(
+    db: sa.Engine, *records: dict[str, Any], deleted: tuple[str, ...] = (), state: raw.StreamState | None = None
+) -> raw.Staged:
     state = state or take(db)
     with db.begin() as tx:
         out = raw.stage(tx, state, records, deleted, seen_at=MONDAY, run_id="run1")
@@ -30,7 +32,8 @@ def test_a_record_is_new_then_unchanged_then_changed(warehouse: sa.Engine) -> No
     assert [r["Id"] for r in first.new] == ["1", "2"]
     second = staged(warehouse, {"Id": "1", "Name": "Ann"}, {"Name": "Bo2", "Id": "2"})
     assert (second.new, second.unchanged, [r["Name"] for r in second.changed]) == ([], 1, ["Bo2"])
-    assert rows(warehouse, "SELECT payload->>'Name' AS name FROM raw.record ORDER BY 1") == [{"name": "Ann"}, {"name": "Bo2"}]
+    names = rows(warehouse, "SELECT payload->>'Name' AS name FROM raw.record ORDER BY 1")
+    assert names == [{"name": "Ann"}, {"name": "Bo2"}]
 
 
 def test_another_order_of_the_fields_is_no_change(warehouse: sa.Engine) -> None:
@@ -105,6 +108,9 @@ def test_a_page_without_a_position_keeps_the_one_that_was_there(warehouse: sa.En
 
 def test_the_remote_time_is_read_from_texts_and_epochs(warehouse: sa.Engine) -> None:
     noon = datetime(2027, 3, 1, 12, tzinfo=UTC)
-    stamps = ["2027-03-01T12:00:00.000+0000", "2027-03-01T13:00:00+01:00", int(noon.timestamp() * 1000), "2027-03-01T12:00:00"]
+    stamps = [
+        "2027-03-01T12:00:00.000+0000", "2027-03-01T13:00:00+01:00", int(noon.timestamp() * 1000),
+        "2027-03-01T12:00:00",
+    ]  # fmt: skip
     assert [raw.instant(s) for s in stamps] == [noon] * 4
     assert [raw.instant(s) for s in ("", "soon", None, True, 10**30)] == [None] * 5

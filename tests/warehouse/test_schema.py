@@ -34,7 +34,8 @@ def catalogue(db: sa.Engine) -> list[tuple[str, str, str, str | None]]:
     found = rows(
         db,
         "SELECT n.nspname AS schema, c.relname AS name, coalesce(a.attname, '') AS col, "
-        "CASE WHEN a.attnum IS NULL THEN obj_description(c.oid, 'pg_class') ELSE col_description(c.oid, a.attnum) END AS doc, "
+        "CASE WHEN a.attnum IS NULL THEN obj_description(c.oid, 'pg_class') "
+        "ELSE col_description(c.oid, a.attnum) END AS doc, "
         "c.relkind::text AS kind FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
         "LEFT JOIN LATERAL (SELECT NULL::name AS attname, NULL::smallint AS attnum UNION ALL SELECT attname, attnum "
         "FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped AND c.relkind = 'r') a ON true "
@@ -72,7 +73,9 @@ def test_each_entity_has_its_tables_and_views(warehouse: sa.Engine) -> None:
 
 
 def test_the_analysts_views_show_nothing_personal(warehouse: sa.Engine) -> None:
-    found = rows(warehouse, "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'mart'")
+    found = rows(
+        warehouse, "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'mart'"
+    )
     shown = {(r["table_name"], r["column_name"]) for r in found}
     for name, entity in ENTITIES.items():
         for f in entity.fields:
@@ -139,7 +142,9 @@ def test_a_new_entity_needs_its_entry_a_mapping_and_a_generated_migration(projec
         assert app.problems == ()
         pull(app, "lists", "vouchers")
         refine(app)
-        found = rows(app.db, "SELECT code, amount, currency, holder, ends_on::text, tags FROM core.voucher ORDER BY code")
+        found = rows(
+            app.db, "SELECT code, amount, currency, holder, ends_on::text, tags FROM core.voucher ORDER BY code"
+        )
         assert [tuple(r.values()) for r in found] == [
             ("A1", 1250, "EUR", "Ann", "2027-05-01", ["x", "y"]), ("B2", 1000, "JPY", None, None, None),
         ]  # fmt: skip

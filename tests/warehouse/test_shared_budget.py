@@ -35,7 +35,9 @@ except QuotaSpent as spent:
 
 def test_three_processes_together_take_no_more_than_the_limit(warehouse: sa.Engine, database_url: str) -> None:
     started = [
-        subprocess.Popen([sys.executable, "-c", SPEND, database_url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [sys.executable, "-c", SPEND, database_url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         for _ in range(3)
     ]  # fmt: skip
     for p in started:

@@ -293,7 +293,7 @@ def _tokens(text: str) -> list[tuple[str, str, int]]:
 
 
 def _unquoted(text: str, word: str, at: int) -> str:
-    """The string of a literal. `\\_` and `\\%` keep their backslash: LIKE still has to see it."""
+    r"""The string of a literal. `\_` and `\%` keep their backslash: LIKE still has to see it."""
     body = word[1:-1]
     if "\\" not in body:
         return body

@@ -212,6 +212,13 @@ def writable(stream: Stream) -> Stream:
     return stream
 
 
+def matchable(stream: Stream) -> Stream:
+    """Raises NotApplicable where the stream is read only, or a repeated create cannot meet the first one."""
+    if not writable(stream).match_on:
+        raise NotApplicable(f"{stream.name} has no field to match on")
+    return stream
+
+
 class _Keep(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)

@@ -6,6 +6,7 @@ from prm_sync.connect.kit.bench import (
     HOUR_S,
     Bench,
     NotApplicable,
+    matchable,
     names_of,
     opened,
     upsert,
@@ -37,9 +38,7 @@ def check_every_change_has_its_own_outcome(bench: Bench) -> None:
 
 def check_writing_twice_has_the_effect_of_once(bench: Bench) -> None:
     with opened(bench) as (session, stream):
-        writable(stream)
-        if not stream.match_on:
-            raise NotApplicable(f"{stream.name} has no field to match on")
+        matchable(stream)
         change = upsert(stream, "t5", bench.good_values(5))
         before = bench.count()
         first, second = (written(session, stream, change)[0] for _ in range(2))
@@ -52,9 +51,7 @@ def check_writing_twice_has_the_effect_of_once(bench: Bench) -> None:
 
 def check_a_lost_answer_is_unknown_and_a_repeat_has_the_effect_of_once(bench: Bench) -> None:
     with opened(bench) as (session, stream):
-        writable(stream)
-        if not stream.match_on:
-            raise NotApplicable(f"{stream.name} has no field to match on")
+        matchable(stream)
         change = upsert(stream, "t7", bench.good_values(7))
         before = bench.count()
         if not bench.lose_answer():

@@ -80,7 +80,7 @@ def _maker(rule: BackRule) -> Callable[[Mapping[str, Any]], Any]:
 
 
 def _is_blank(value: Any) -> bool:
-    return value is None or value == "" or value == []
+    return value is None or value in ("", [])
 
 
 def _chosen(rule: BackRule, choices: Choices, value: Any) -> Any:

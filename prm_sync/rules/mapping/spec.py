@@ -18,7 +18,7 @@ default for an empty source; `else` holds for every other value that is not empt
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -111,12 +111,17 @@ def load_mapping(path: Path, entities: Mapping[str, Entity] = ENTITIES) -> Mappi
     return _Reader(yamlfile.read(path), entities).spec()
 
 
-def load_all(folder: Path, entities: Mapping[str, Entity] = ENTITIES) -> tuple[list[MappingSpec], list[ConfigError]]:
-    """All of `<folder>/<connector>/*.yaml` but the `*.cases.yaml`, by path; and the errors of the broken files."""
+def load_all(
+    folder: Path, entities: Mapping[str, Entity] = ENTITIES, connectors: Collection[str] | None = None
+) -> tuple[list[MappingSpec], list[ConfigError]]:
+    """All of `<folder>/<connector>/*.yaml` but the `*.cases.yaml`, by path; and the errors of the broken files.
+
+    `connectors`: only theirs; None: those of every folder.
+    """
     specs: list[MappingSpec] = []
     errors: list[ConfigError] = []
     for path in sorted(folder.glob("*/*.yaml")):
-        if path.name.endswith(".cases.yaml"):
+        if path.name.endswith(".cases.yaml") or (connectors is not None and path.parent.name not in connectors):
             continue
         try:
             spec = load_mapping(path, entities)
