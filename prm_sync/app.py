@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from prm_sync.canonical.entities import ENTITIES
 from prm_sync.canonical.model import Entity
 from prm_sync.connect import registry
-from prm_sync.connect.protocol import Connector, Context, Session
+from prm_sync.connect.protocol import Connector, Context, Limit, Session
 from prm_sync.errors import ConfigError
 from prm_sync.project import Limits, ProjectFile, connection_config, read_project
 from prm_sync.rules import identity, sharing, survivorship
@@ -30,6 +30,7 @@ from prm_sync.warehouse.budget import SharedBudget
 from prm_sync.warehouse.golden import GoldenRow, MemberRow, Survive
 from prm_sync.warehouse.tables import Tables, build
 from prm_sync.warehouse.urls import warehouse_url
+from prm_sync.yamlfile import did_you_mean
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +105,7 @@ class App:
         config = connection_config(self.source, connection, connector.config, self.env)
         context = Context(
             connection=connection,
-            budget=SharedBudget(self.db, connection, connector.limits),
+            budget=SharedBudget(self.db, connection, self.quotas_of(connection)),
             log=logging.getLogger(f"prm_sync.connection.{connection}"),
             save_secret=partial(save_secret, self.settings.home, connection),
             transport=self.transports.get(connection),
@@ -119,6 +120,20 @@ class App:
                 f"there is no connection {connection!r} (connections: {known}); see {self.source.file.path}"
             )
         return self.connectors[connection]
+
+    def quotas_of(self, connection: str) -> list[Limit]:
+        """The connector's limits with what the project says this account has. Raises ConfigError for others."""
+        limits = self.connector(connection).limits
+        quotas = self.source.project.connections[connection].quotas
+        known = [limit.name for limit in limits]
+        for name in quotas:
+            if name not in known:
+                raise self.source.error(
+                    f'connection "{connection}": no limit is named "{name}"{did_you_mean(name, known)}',
+                    "connections", connection, "quotas", name,
+                )  # fmt: skip
+        own = {name: quota.model_dump(exclude_none=True) for name, quota in quotas.items()}
+        return [replace(limit, **own.get(limit.name, {})) for limit in limits]
 
     def streams_of(self, connection: str) -> tuple[str, ...]:
         """The streams to pull: those that the project names, else those with a mapping."""
@@ -253,8 +268,10 @@ def open_app(
     tables = build(entities)
     engine = database.engine(warehouse_url(settings))
     try:
-        if migrate:
-            database.upgrade(engine, tables)
+        if migrate and not database.is_current(engine, tables):
+            from prm_sync.warehouse import schema  # alembic: only where there is something to do
+
+            schema.upgrade(engine, tables)
         yield App(
             settings, source, engine, tables, entities, clock, policies,
             {name: known[c.connector] for name, c in source.project.connections.items()},

@@ -43,6 +43,13 @@ class LimitsForStream(_Part):
     max_delete: int | None = Field(default=None, ge=0)
 
 
+class Quota(_Part):
+    """What the connection may make of one of its connector's limits, instead of the connector's own figures."""
+
+    permits: int | None = Field(default=None, ge=1, description="Calls in the limit's window that the account has")
+    share: float | None = Field(default=None, gt=0, le=1, description="Part of them that prm-sync may use")
+
+
 class Connection(_Part):
     """One configured connector: one CRM org, one PRM account, one folder of files."""
 
@@ -53,6 +60,9 @@ class Connection(_Part):
     )
     limits: Limits = Field(default_factory=Limits)
     stream_limits: dict[str, LimitsForStream] = Field(default_factory=dict)
+    quotas: dict[str, Quota] = Field(
+        default_factory=dict, description="By the limit's name (daily, burst, calls): what the account really has"
+    )
 
     def limits_of(self, stream: str) -> Limits:
         """The connection's limits with those of the stream on top."""

@@ -63,12 +63,21 @@ def parse(text: str, path: Path) -> YamlFile:
     except yaml.MarkedYAMLError as e:
         mark = e.problem_mark or e.context_mark
         problem = " ".join(str(e.problem or e.context).split())
+        if mark and "\t" in _indentation(text, mark.line):
+            problem = "a tab in the indentation; use spaces"
         raise ConfigError(f"not YAML: {problem}", file=path, line=mark.line + 1 if mark else None) from None
     except yaml.YAMLError as e:
         raise ConfigError(f"not YAML: {' '.join(str(e).split())}", file=path) from None
     finally:
         loader.dispose()
     return YamlFile(path, data, lines)
+
+
+def _indentation(text: str, line: int) -> str:
+    """The white space that a line (from 0) begins with."""
+    lines = text.split("\n")
+    found = lines[line] if line < len(lines) else ""
+    return found[: len(found) - len(found.lstrip())]
 
 
 def validated(model: type[M], file: YamlFile, data: Any = None, at: Place = ()) -> M:

@@ -15,7 +15,7 @@ from workbench import MONDAY, Bench, Project, SteppedClock, Vendors
 
 from prm_sync.connect.emulator import Clock, serve
 from prm_sync.warehouse import db as database
-from prm_sync.warehouse import embedded
+from prm_sync.warehouse import embedded, schema
 from prm_sync.warehouse.tables import build
 from prm_sync_partnerstack.emulator import PartnerStackApp
 from prm_sync_salesforce.emulator import EMULATOR as SALESFORCE
@@ -46,7 +46,7 @@ def migrated(pg_server: embedded.Server) -> str:
     with pg_server.connect() as connection:
         connection.execute("CREATE DATABASE migrated")
     engine = database.engine(pg_server.url("migrated"))
-    database.upgrade(engine, build())
+    schema.upgrade(engine, build())
     engine.dispose()
     return "migrated"
 

@@ -24,11 +24,11 @@ def _engine() -> Any:
 @database.command(epilog="Example: prm-sync db upgrade")
 def upgrade(as_json: terminal.Json = False) -> None:
     """Start the server where it is ours, and bring the schema to this version."""
-    from prm_sync.warehouse import db
+    from prm_sync.warehouse import schema
 
     engine = _engine()
     try:
-        changed = db.upgrade(engine)
+        changed = schema.upgrade(engine)
     finally:
         engine.dispose()
     text = "the schema was brought to this version" if changed else "the schema is up to date"
@@ -52,7 +52,7 @@ def status(as_json: terminal.Json = False) -> None:
 
 def state() -> dict[str, Any]:
     """What there is of the warehouse: `server` is absent | stopped | starting | ready | stopping, or given by URL."""
-    from prm_sync.warehouse import db, embedded
+    from prm_sync.warehouse import embedded, schema
 
     settings = opening.settings()
     out: dict[str, Any] = {"state": "done", "server": "given", "data": None, "revision": None, "differences": []}
@@ -64,7 +64,7 @@ def state() -> dict[str, Any]:
     engine = _engine()
     try:
         out["revision"] = _revision(engine)
-        out["differences"] = db.drift(engine)
+        out["differences"] = schema.drift(engine)
     finally:
         engine.dispose()
     return out
@@ -85,13 +85,13 @@ def revision(
     as_json: terminal.Json = False,
 ) -> None:
     """Write the migration that brings the database to the field table."""
-    from prm_sync.warehouse import db
+    from prm_sync.warehouse import schema
 
     engine = _engine()
     try:
-        db.upgrade(engine)
+        schema.upgrade(engine)
         folder.mkdir(parents=True, exist_ok=True)
-        path = db.new_revision(engine, message, folder.resolve())
+        path = schema.new_revision(engine, message, folder.resolve())
     finally:
         engine.dispose()
     text = f"written: {path}; look at it before it is run" if path else "nothing to do: database and field table agree"

@@ -8,7 +8,6 @@ from collections.abc import Callable, Generator, Mapping
 from typing import Any, Final
 
 import httpx
-import jwt
 from pydantic import SecretStr
 
 from prm_sync.errors import Misconfigured
@@ -76,6 +75,8 @@ def jwt_assertion(
     `now_s` is Unix time; give the remote's, where its clock is known to differ. Raises Misconfigured for a key that
     is not one.
     """
+    import jwt  # brings cryptography along, which most connections never need
+
     issued_s = int(time.time() if now_s is None else now_s)
     payload = {**(claims or {}), "iss": issuer, "sub": subject, "aud": audience, "exp": issued_s + int(life_s)}
     try:

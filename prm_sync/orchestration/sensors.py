@@ -14,7 +14,7 @@ from prm_sync.orchestration.alerts import post_waiting, raise_alert
 from prm_sync.orchestration.edge import UNAVAILABLE
 from prm_sync.orchestration.jobs import DELIVER, SYNC_ALL
 from prm_sync.settings import Settings
-from prm_sync.warehouse import db
+from prm_sync.warehouse import db, schema
 from prm_sync.warehouse.urls import warehouse_url
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ def _warehouse(settings: Settings) -> Iterator[sa.Engine]:
         with engine.begin() as tx:
             made = tx.execute(sa.text("SELECT to_regclass('ops.alert') IS NOT NULL")).scalar_one()
         if not made:  # plain `dagster dev` on a fresh installation: nothing has run yet
-            db.upgrade(engine)
+            schema.upgrade(engine)
         yield engine
     finally:
         engine.dispose()

@@ -28,7 +28,7 @@ from filelock import FileLock, Timeout
 
 from prm_sync.errors import WarehouseError
 from prm_sync.settings import Settings
-from prm_sync.warehouse import db
+from prm_sync.warehouse import db, schema
 from prm_sync.warehouse.urls import dagster_url, warehouse_url
 
 log = logging.getLogger(__name__)
@@ -155,7 +155,7 @@ def _prepare(settings: Settings) -> None:
     dagster_url(settings)
     engine = db.engine(warehouse_url(settings))
     try:
-        db.upgrade(engine)
+        schema.upgrade(engine)
     finally:
         engine.dispose()
 

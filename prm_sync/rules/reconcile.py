@@ -260,13 +260,14 @@ class Held:
 def within(counts: PlanCounts, limits: Limits, existing: int) -> Held | None:
     """None where the plan is within its limits. `existing`: records that the stream has now.
 
-    A plan that would delete all there is (of two or more) is held under any limit: its source was emptied by mistake.
+    A plan that would delete all there is (of two or more) and make nothing is held under any limit: its source was
+    emptied by mistake.
     """
     if counts.create > limits.max_create:
         return Held("max_create", f"would create {counts.create} records, the limit is {limits.max_create}")
     if counts.delete > limits.max_delete:
         return Held("max_delete", f"would delete {counts.delete} records, the limit is {limits.max_delete}")
-    if 1 < existing <= counts.delete:
+    if 1 < existing <= counts.delete and not counts.create:
         return Held("empties", f"would delete all {existing} records: has the source been emptied?")
     if counts.update > FEW and counts.update > limits.max_update_share * existing:
         share = f"{counts.update} of {existing} records"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from prm_sync.canonical.model import Entity, Kind, Pii
 from prm_sync.warehouse.bulk import quoted
 from prm_sync.warehouse.tables import EntityTables, Tables
@@ -19,6 +21,11 @@ def view_statements(tables: Tables) -> list[str]:
         out += [_LEAD_FACTS, _PARTNER_FACTS, _OFFERS, _FUNNEL]
         out += [f"COMMENT ON VIEW {name} IS '{doc}'" for name, doc in _DOCS.items()]
     return out
+
+
+def views_mark(tables: Tables) -> str:
+    """What the comment of schema mart says of the views that were made last: another mark, other views."""
+    return "views " + hashlib.sha256("\n".join(view_statements(tables)).encode()).hexdigest()[:16]
 
 
 def entity_of(reference: str) -> str:

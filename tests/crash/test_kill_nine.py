@@ -90,7 +90,8 @@ class Stage:
             killed = 0
             while True:
                 disturb = rng is not None and day < DAYS - 1 and killed < PER_DAY
-                after_s = rng.uniform(0, self.took_s[day]) if disturb and rng is not None else None
+                # Rather early than late: a cycle that is run again has less left to do.
+                after_s = self.took_s[day] * min(rng.random(), rng.random()) if disturb and rng is not None else None
                 said = self._ask({**command, "kill_after_s": after_s})
                 if not said["killed"]:
                     assert said["code"] == 0
@@ -187,9 +188,18 @@ def without(row: dict[str, Any], fields: set[str] | frozenset[str]) -> dict[str,
     return {n: v for n, v in row.items() if n not in fields}
 
 
+def plain(value: Any) -> Any:
+    """The same with 10.0 as 10: a vendor gives numbers back in its own spelling."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, dict):
+        return {k: plain(v) for k, v in value.items()}
+    return [plain(v) for v in value] if isinstance(value, list) else value
+
+
 def named(names: dict[str, str], row: dict[str, Any]) -> str:
     """The row as text, with the PRM's lead keys (given out in the order of arrival) replaced by ours."""
-    text = json.dumps(row, default=str, sort_keys=True)
+    text = json.dumps(plain(row), default=str, sort_keys=True)
     return re.sub(r"lead_\d{6}(?![0-9a-f])", lambda m: names.get(m.group(), m.group()), text)
 
 

@@ -126,12 +126,10 @@ def test_a_changed_mapping_maps_again_from_raw_without_a_call(bench: Bench, proj
     bench.pull(("crm", "Lead"))
     refine(bench.app)
     vendors.forget_calls()
-    text = (project.folder / "crm.yaml").write_text
-    shipped = next(m for m in bench.app.mappings[("crm", "Lead")]).spec.file.read_text(encoding="utf-8")
+    shipped = bench.app.mappings[("crm", "Lead")][0].spec.file.read_text(encoding="utf-8")
     folder = project.folder / "own" / "salesforce"
     folder.mkdir(parents=True)
     (folder / "lead.yaml").write_text(shipped.replace("need: Description", "segment: Description"), encoding="utf-8")
-    del text
     project.write(connections=vendors.connections(), trust=["crm", "prm"], mappings="own")
     with project.open() as app:
         report = refine(app)

@@ -16,7 +16,7 @@ from prm_sync.canonical.model import Entity, Field, Kind, Pii
 from prm_sync.errors import WarehouseError
 from prm_sync.flows.pull import pull
 from prm_sync.flows.refine import refine
-from prm_sync.warehouse import db as database
+from prm_sync.warehouse import schema
 from prm_sync.warehouse.tables import SCHEMAS, build
 
 TICKET = Entity(
@@ -46,11 +46,11 @@ def catalogue(db: sa.Engine) -> list[tuple[str, str, str, str | None]]:
 
 
 def test_a_second_upgrade_changes_nothing(warehouse: sa.Engine) -> None:
-    assert database.upgrade(warehouse) is False
+    assert schema.upgrade(warehouse) is False
 
 
 def test_the_database_is_what_the_field_table_says(warehouse: sa.Engine) -> None:
-    assert database.drift(warehouse) == []
+    assert schema.drift(warehouse) == []
 
 
 def test_every_schema_table_view_and_column_has_a_comment(warehouse: sa.Engine) -> None:
@@ -85,7 +85,7 @@ def test_the_analysts_views_show_nothing_personal(warehouse: sa.Engine) -> None:
 
 def test_four_processes_may_upgrade_at_once(make_database: Callable[..., str]) -> None:
     url = make_database(migrated=False)
-    code = "import sys; from prm_sync.warehouse import db; print(db.upgrade(db.engine(sys.argv[1])))"
+    code = "import sys; from prm_sync.warehouse import db, schema; print(schema.upgrade(db.engine(sys.argv[1])))"
     started = [
         subprocess.Popen([sys.executable, "-c", code, url], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(4)
@@ -94,7 +94,7 @@ def test_four_processes_may_upgrade_at_once(make_database: Callable[..., str]) -
     assert [p.returncode for p in started] == [0] * 4, said
     assert sorted(out.strip() for out, _ in said) == ["False", "False", "False", "True"]
     db = engine(url)
-    assert database.drift(db) == []
+    assert schema.drift(db) == []
     db.dispose()
 
 
@@ -102,14 +102,14 @@ def test_a_database_of_a_newer_version_is_refused(warehouse: sa.Engine) -> None:
     with warehouse.begin() as tx:
         tx.exec_driver_sql("UPDATE ops.alembic_version SET version_num = 'from_the_future'")
     with pytest.raises(WarehouseError, match="from_the_future, which this prm-sync does not know; install the version"):
-        database.upgrade(warehouse)
+        schema.upgrade(warehouse)
 
 
 def test_tables_of_others_in_the_same_database_are_left_alone(warehouse: sa.Engine) -> None:
     with warehouse.begin() as tx:
         tx.exec_driver_sql("CREATE TABLE public.runs (id int); CREATE SCHEMA other; CREATE TABLE other.thing (id int)")
-    assert database.drift(warehouse) == []
-    assert database.upgrade(warehouse) is False
+    assert schema.drift(warehouse) == []
+    assert schema.upgrade(warehouse) is False
     assert rows(warehouse, "SELECT FROM public.runs") == []
 
 
@@ -129,14 +129,14 @@ def test_a_new_entity_needs_its_entry_a_mapping_and_a_generated_migration(projec
     db = engine(project.database_url)
     versions = tmp_path / "versions"
     versions.mkdir()
-    assert database.drift(db, tables) != []
-    script = database.new_revision(db, "vouchers", versions, tables)
+    assert schema.drift(db, tables) != []
+    script = schema.new_revision(db, "vouchers", versions, tables)
     assert script is not None
     assert script.parent == versions
-    assert database.upgrade(db, tables, versions) is True
-    assert database.drift(db, tables) == []
-    assert database.new_revision(db, "again", versions, tables) is None
-    assert database.upgrade(db, tables, versions) is False
+    assert schema.upgrade(db, tables, versions) is True
+    assert schema.drift(db, tables) == []
+    assert schema.new_revision(db, "again", versions, tables) is None
+    assert schema.upgrade(db, tables, versions) is False
     db.dispose()
     with project.open(entities=entities) as app:
         assert app.problems == ()
