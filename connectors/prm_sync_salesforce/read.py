@@ -21,9 +21,18 @@ from itertools import pairwise
 from typing import Any
 from urllib.parse import quote_plus
 
-from prm_sync.connect import ConnectorError, Cursor, CursorExpired, Deletes, Misconfigured, Page, Stream, Unavailable
+from prm_sync.connect import (
+    ConnectorError,
+    Cursor,
+    CursorExpired,
+    Deletes,
+    Misconfigured,
+    Page,
+    Stream,
+    Unavailable,
+    ahead,
+)
 from prm_sync_salesforce import bulk, soql
-from prm_sync_salesforce.ahead import ahead
 from prm_sync_salesforce.deletes import deleted_since
 from prm_sync_salesforce.remote import RawPage, Remote, records_of
 

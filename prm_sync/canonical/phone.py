@@ -54,15 +54,24 @@ def e164(text: str, region: str | None) -> str:
 
 def reference(text: str, region: str | None) -> str:
     """As `e164`, by the library alone."""
+    number, why = _answer(text, region)
+    if number is None:
+        raise ValueError(why)
+    return number
+
+
+@lru_cache(maxsize=4096)  # what is no number comes again and again: "n/a", "-", 0000000000
+def _answer(text: str, region: str | None) -> tuple[str | None, str]:
+    """The number, or None and why there is none."""
     if len(text) > LONGEST:
-        raise ValueError("too long for a telephone number")
+        return None, "too long for a telephone number"
     try:
         parsed = phonenumbers.parse(_first_number(text), region)
-    except phonenumbers.NumberParseException as wrong:
-        raise ValueError("not a telephone number" if region else "not an international telephone number") from wrong
+    except phonenumbers.NumberParseException:
+        return None, "not a telephone number" if region else "not an international telephone number"
     if not phonenumbers.is_valid_number(parsed):
-        raise ValueError("not a valid telephone number")
-    return str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
+        return None, "not a valid telephone number"
+    return str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)), ""
 
 
 def _first_number(text: str) -> str:

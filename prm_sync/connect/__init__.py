@@ -1,5 +1,6 @@
 """All that a connector imports of prm_sync: the protocol, the HTTP client and the ways to log in."""
 
+from prm_sync.connect.ahead import ahead
 from prm_sync.connect.auth import BearerToken, basic, jwt_assertion
 from prm_sync.connect.http import Download, Http
 from prm_sync.connect.protocol import (
@@ -69,6 +70,7 @@ __all__ = [
     "Stream",
     "Tenant",
     "Unavailable",
+    "ahead",
     "basic",
     "body_or_none",
     "jwt_assertion",

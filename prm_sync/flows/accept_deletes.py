@@ -6,8 +6,9 @@ import logging
 import time
 
 from prm_sync.app import App
+from prm_sync.connect.ahead import ahead
 from prm_sync.errors import ConfigError
-from prm_sync.flows.pull import AHEAD_PAGES, ahead
+from prm_sync.flows.pull import AHEAD_PAGES
 from prm_sync.flows.report import FlowReport
 from prm_sync.flows.translate import translate
 from prm_sync.warehouse import raw

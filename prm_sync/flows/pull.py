@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gc
 import logging
-import queue
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from prm_sync.app import App, StreamMapping
+from prm_sync.connect.ahead import ahead
 from prm_sync.connect.protocol import CursorExpired, Deletes, Page, QuotaSpent, RateLimited, Session, Stream
 from prm_sync.errors import ConfigError
 from prm_sync.flows.report import FlowReport, State
@@ -22,7 +21,7 @@ from prm_sync.warehouse.runs import Run, running
 
 log = logging.getLogger(__name__)
 
-AHEAD_PAGES = 2  #: pages read while one is being staged
+AHEAD_PAGES = 1  #: pages read while one is being staged
 ABSENT_SHARE = 0.2  #: a full read that misses more of what was there is not believed
 ABSENT_FEW = 10  #: so few missing records are
 
@@ -173,56 +172,11 @@ class _Reading:
 def rarely_collecting() -> Iterator[None]:
     """Records make no cycles: looking for some after every 700 objects took a tenth of a big pull's time."""
     before = gc.get_threshold()
-    gc.set_threshold(10_000, 10, 10)
+    gc.freeze()  # what is there already will stay: no need to look through it again
+    gc.set_threshold(50_000, 10, 10)
     try:
         yield
     finally:
         gc.set_threshold(*before)
+        gc.unfreeze()
 
-
-class _End:
-    """What the reading thread puts last: the error it met, or None."""
-
-    def __init__(self, error: BaseException | None) -> None:
-        self.error = error
-
-
-def ahead(pages: Iterator[Page], depth: int) -> Iterator[Page]:
-    """The same pages, read by a thread of its own up to `depth` pages ahead of the one in use."""
-    waiting: queue.Queue[Page | _End] = queue.Queue(depth)
-    stop = threading.Event()
-
-    def fetch() -> None:
-        error: BaseException | None = None
-        try:
-            for page in pages:
-                while not stop.is_set():
-                    try:
-                        waiting.put(page, timeout=0.2)
-                        break
-                    except queue.Full:
-                        continue
-                if stop.is_set():
-                    return
-        except BaseException as e:  # noqa: BLE001 - handed to the consumer, who raises it
-            error = e
-        while not stop.is_set():
-            try:
-                waiting.put(_End(error), timeout=0.2)
-                return
-            except queue.Full:
-                continue
-
-    thread = threading.Thread(target=fetch, name="read-ahead", daemon=True)
-    thread.start()
-    try:
-        while True:
-            item = waiting.get()
-            if isinstance(item, _End):
-                if item.error is not None:
-                    raise item.error
-                return
-            yield item
-    finally:
-        stop.set()
-        thread.join(timeout=30)

@@ -119,9 +119,9 @@ def test_records_are_checked(client, values, code):
 
 
 def test_a_unique_external_id_is_taken_once_and_another_one_as_often_as_you_like(client):
-    client.Account.create({"Name": "x", "Prm_Partner_Id__c": "TAKEN"})
+    client.Account.create({"Name": "x", "Erp_Number__c": "TAKEN"})
     with pytest.raises(SalesforceMalformedRequest, match="DUPLICATE_VALUE"):
-        client.Account.create({"Name": "y", "Prm_Partner_Id__c": "taken"})
+        client.Account.create({"Name": "y", "Erp_Number__c": "taken"})
     for _ in range(2):
         client.Lead.create({**PERSON, "Prm_Lead_Id__c": "L-1"})
     with pytest.raises(SalesforceMoreThanOneRecord):

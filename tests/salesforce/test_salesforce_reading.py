@@ -297,7 +297,7 @@ def test_a_read_that_is_left_early_stops_its_thread(make_org):
         pages = session.read(stream, None, ["LastName"])
         next(pages), next(pages)
         pages.close()
-        threads = [t for t in threading.enumerate() if t.name == "salesforce pages ahead"]
+        threads = [t for t in threading.enumerate() if t.name == "pages ahead"]
         for thread in threads:
             thread.join(5)
         assert not any(t.is_alive() for t in threads)

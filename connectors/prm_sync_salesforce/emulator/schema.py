@@ -226,6 +226,7 @@ Rating picklist{{Hot|Warm|Cold}}
 AccountSource picklist{{{_SOURCES}}}
 IsPartner boolean
 Prm_Partner_Id__c string(40) external
+Erp_Number__c string(40) external unique
 Prm_Partner_Key__c string(80) external
 Prm_Period__c string(7)
 Prm_Leads_Offered__c double

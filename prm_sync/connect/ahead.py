@@ -32,7 +32,7 @@ def ahead(source: Iterator[T], depth: int = 2) -> Generator[T, None, None]:
         except Exception as error:  # noqa: BLE001 - it is raised again in the consumer's thread
             ready.put((None, error, True))
 
-    thread = threading.Thread(target=run, name="salesforce pages ahead", daemon=True)
+    thread = threading.Thread(target=run, name="pages ahead", daemon=True)
     thread.start()
     try:
         while True:
