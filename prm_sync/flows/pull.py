@@ -137,7 +137,7 @@ class _Reading:
             raw.keep_cursor(tx, state, page.cursor, mapping_hash)
         self.report.add(
             pages=1, read=len(page.records),
-            new=len(staged.new), changed=len(staged.changed), deleted=len(staged.deleted),
+            new=len(staged.new), changed=len(staged.changed), unchanged=staged.unchanged, deleted=len(staged.deleted),
         )  # fmt: skip
         log.info(
             "page staged",

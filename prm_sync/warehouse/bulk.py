@@ -53,24 +53,6 @@ def stage(conn: sa.Connection, name: str, like: str, columns: Sequence[str], row
     copy(conn, f"pg_temp.{name}", columns, rows)
 
 
-def merge(
-    conn: sa.Connection, table: str, key: Sequence[str], columns: Sequence[str], rows: Sequence[Sequence[object]]
-) -> None:
-    """Insert or update rows by key: COPY into staging, then one INSERT ... ON CONFLICT DO UPDATE.
-
-    `rows` must not hold a key twice.
-    """
-    if not rows:
-        return
-    stage(conn, "merging", table, columns, rows)
-    sets = ", ".join(f'"{c}" = excluded."{c}"' for c in columns if c not in key)
-    conn.exec_driver_sql(
-        f"INSERT INTO {table} ({quoted(columns)}) SELECT {quoted(columns)} FROM pg_temp.merging "
-        f"ON CONFLICT ({quoted(key)}) DO UPDATE SET {sets}"
-    )
-    conn.exec_driver_sql("DROP TABLE pg_temp.merging")
-
-
 def analyze(conn: sa.Connection, table: str, columns: Sequence[str]) -> None:
     """Statistics for a table that has grown to twice what the planner believes, or more; cheap where it has not."""
     believed, pages, at = conn.execute(
