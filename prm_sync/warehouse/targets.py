@@ -62,6 +62,7 @@ def _known(entity: str, fields: Sequence[str], facts: Sequence[str]) -> str:
     columns = "".join(f', g."{f}"' for f in fields) + "".join(f', f."{f}"' for f in facts)
     join = f"JOIN core.{entity}_facts f ON f.id = g.id" if facts else ""
     touched = f"OR f.{_FACTS_TOUCHED[entity]} > :after" if facts else ""
+    closed = "AND s.status IS DISTINCT FROM 'converted'" if entity == "lead" else ""  # a CRM keeps those as they are
     return f"""
         SELECT x.entity_id, x.remote_id AS target, 'upsert' AS op, x.remote_id, NULL::text AS partner_key{columns}
         FROM core.crosswalk x
@@ -69,7 +70,7 @@ def _known(entity: str, fields: Sequence[str], facts: Sequence[str]) -> str:
         JOIN core.{entity}_source s ON s.connection = x.connection AND s.stream = x.stream AND s.remote_id = x.remote_id
         {join}
         WHERE x.entity = '{entity}' AND x.connection = :c AND x.stream = :s AND s.deleted_at IS NULL
-          AND (g.touched > :after OR s.touched > :after {touched})
+          AND (g.touched > :after OR s.touched > :after {touched}) {closed}
           AND (x.entity_id, x.remote_id) > (:id, :target)
         ORDER BY x.entity_id, x.remote_id LIMIT :size
     """

@@ -74,6 +74,17 @@ def test_a_refused_write_to_the_crm_holds_nothing_else_back(bench: Bench) -> Non
     assert [(q["remote_id"], q["code"]) for q in bench.quarantine()] == [(first, "CANNOT_UPDATE_CONVERTED_LEAD")]
 
 
+def test_a_lead_that_the_crm_has_converted_is_left_alone(bench: Bench) -> None:
+    lead = bench.vendors.lead()
+    bench.vendors.partner("nordwind")
+    bench.cycle()
+    bench.vendors.sf.org.update("Lead", lead, {"Status": "Closed - Converted"})
+    bench.vendors.sf.org.tables["Lead"].rows[lead]["IsConverted"] = True
+    _, to_crm = bench.cycle()
+    assert bench.one("SELECT state FROM ledger.lead_offer")["state"] == "withdrawn"
+    assert (to_crm.numbers.get("refused", 0), bench.quarantine()) == (0, [])
+
+
 def test_a_write_refused_for_now_is_sent_again_later_and_not_before(bench: Bench) -> None:
     lead = bench.vendors.lead()
     bench.vendors.partner("nordwind")
