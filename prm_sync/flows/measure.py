@@ -14,7 +14,6 @@ from prm_sync.warehouse.runs import running
 
 log = logging.getLogger(__name__)
 
-LOCK = "partner_performance"
 _READS = ("opportunity", offers.LOCK, "target", "partner")
 
 
@@ -33,7 +32,7 @@ def measure(app: App, *, dagster_run_id: str | None = None) -> FlowReport:
                 mart.offer_rows(tx, partners), mart.deal_rows(tx, partners), mart.target_rows(tx, partners),
                 currency=app.currency,
             )  # fmt: skip
-            changed = mart.write(tx, partners, rows, source.change_number(tx, LOCK), now) if partners else 0
+            changed = mart.write(tx, partners, rows, source.change_number(tx, mart.LOCK), now) if partners else 0
             progress.keep(tx, "measure", upto, hash_)
         report.add(partners=len(partners), months=len(rows), changed=changed)
         report.work_s = time.perf_counter() - began

@@ -18,13 +18,13 @@ from prm_sync.flows.deliver import Delivery
 from prm_sync.flows.difference import Plan, planned
 from prm_sync.flows.report import FlowReport, State
 from prm_sync.rules import reconcile
-from prm_sync.warehouse import offers, outbox, progress, source, targets
+from prm_sync.warehouse import offers, outbox, performance, progress, source, targets
 from prm_sync.warehouse.db import alone
 from prm_sync.warehouse.runs import Run, running
 
 log = logging.getLogger(__name__)
 
-_CHANGES = {"lead": ("lead", offers.LOCK), "partner": ("partner", "partner_performance")}
+_CHANGES = {"lead": ("lead", offers.LOCK), "partner": ("partner", performance.LOCK)}
 
 
 def push(app: App, connection: str, stream: str, *, dagster_run_id: str | None = None) -> FlowReport:
@@ -142,7 +142,8 @@ def _step(mapping: StreamMapping) -> str:
 
 def _since(app: App, mapping: StreamMapping) -> tuple[int, str]:
     """The change number up to which the stream is known to be as it should be, under today's mapping and policy."""
-    hash_ = f"{mapping.compiled.hash}|{app.policies.sharing.version}"
+    assert mapping.back is not None
+    hash_ = f"{mapping.compiled.hash}|{mapping.back.hash}|{app.policies.sharing.version}"
     with app.db.begin() as tx:
         return progress.upto(tx, _step(mapping), hash_), hash_
 

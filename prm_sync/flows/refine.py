@@ -78,11 +78,9 @@ def refining_meanwhile(
 def _catch_up(app: App, connection: str, stream: str, run_id: str, report: FlowReport) -> None:
     """Map what raw has and the mapping has not seen: after a crash, a changed mapping, or a pull without one."""
     mappings, mapping_hash = app.mappings_of(connection, stream)
-    if mapping_hash is None:
+    if mapping_hash is None or not raw.waits_for_mapping(app.db, connection, stream, mapping_hash):
         return
     state = raw.take(app.db, connection, stream, run_id)
-    if not state.records or (state.mapping_hash == mapping_hash and not state.behind):
-        return
     seq = state.mapped_seq if state.mapping_hash == mapping_hash else 0
     while True:
         with app.db.begin() as tx:

@@ -12,6 +12,7 @@ from prm_sync.rules.performance import DealRow, OfferRow, Performance, TargetRow
 from prm_sync.warehouse import bulk
 from prm_sync.warehouse.views import entity_of
 
+LOCK = "partner_performance"  #: the name under which the mart's change numbers are given out
 _COLUMNS = (
     "partner_id", "period", "offered", "accepted", "declined", "expired", "acceptance_rate", "response_hours", "won",
     "lost", "win_rate", "sourced_revenue", "influenced_revenue", "currency", "other_currency", "target", "attainment",

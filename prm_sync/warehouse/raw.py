@@ -74,6 +74,21 @@ def take(
     )  # fmt: skip
 
 
+def waits_for_mapping(db: sa.Engine, connection: str, stream: str, mapping_hash: str) -> bool:
+    """Whether records have not gone through these mappings yet. Takes nothing from a run that reads the stream."""
+    with db.begin() as tx:
+        return bool(
+            tx.execute(
+                sa.text(
+                    "SELECT c.records > 0 AND (c.mapping_hash IS DISTINCT FROM :hash OR EXISTS ("
+                    "SELECT FROM raw.record r WHERE r.connection = :c AND r.stream = :s AND r.seq > c.mapped_seq)) "
+                    "FROM raw.cursor c WHERE c.connection = :c AND c.stream = :s"
+                ),
+                {"c": connection, "s": stream, "hash": mapping_hash},
+            ).scalar()
+        )
+
+
 def stage(
     tx: sa.Connection, state: StreamState, records: Sequence[Mapping[str, Any]], deleted: Sequence[str], *,
     seen_at: datetime, run_id: str,

@@ -10,8 +10,10 @@ from workbench import Bench, Project, SteppedClock, Vendors, rows
 
 from prm_sync.app import App
 from prm_sync.flows.pull import pull
+from prm_sync.flows.push import push
 from prm_sync.flows.refine import refine
 from prm_sync.flows.report import FlowReport, State
+from prm_sync.warehouse import raw
 
 HEADER = ["Id", "Email", "Status", "City", "Kind"]
 MAPPING = """\
@@ -251,3 +253,31 @@ def test_a_cursor_that_the_vendor_forgot_leads_to_a_full_read_and_deletes_meanwh
     assert report.state is State.DONE
     gone = rows(bench.app.db, "SELECT remote_id FROM raw.record WHERE deleted_at IS NOT NULL")
     assert {r["remote_id"] for r in gone} == set(ids[:3])
+
+
+def test_a_refine_with_nothing_to_map_leaves_a_pull_under_way_alone(bench: Bench, vendors: Vendors) -> None:
+    vendors.lead()
+    bench.pull(("crm", "Lead"))
+    refine(bench.app)
+    reading = raw.take(bench.app.db, "crm", "Lead", "a pull under way")
+    refine(bench.app)
+    with bench.app.db.begin() as tx:
+        raw.keep_cursor(tx, reading, None, None)  # FencedOff, had refine taken the stream over
+
+
+def test_a_changed_back_part_is_compared_with_all_records_again(
+    bench: Bench, project: Project, vendors: Vendors
+) -> None:
+    lead = vendors.lead()
+    vendors.partner("nordwind")
+    bench.cycle()
+    shipped = bench.app.mappings[("crm", "Lead")][0].spec.file.read_text(encoding="utf-8")
+    folder = project.folder / "own" / "salesforce"
+    folder.mkdir(parents=True)
+    changed = shipped.replace("\nback:\n", "\nback:\n  Title: offer_partner_name\n")
+    assert changed != shipped
+    (folder / "lead.yaml").write_text(changed, encoding="utf-8")
+    project.write(connections=vendors.connections(), trust=["crm", "prm"], mappings="own")
+    with project.open() as app:
+        push(app, "crm", "Lead")
+    assert vendors.crm_row("Lead", lead)["Title"] == "Nordwind"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -20,6 +22,7 @@ class Back:
     spec: MappingSpec
     fields: tuple[str, ...]
     uses: tuple[str, ...]
+    hash: str  #: another hash means: the same values may be written in another way
     _rules: tuple[tuple[tuple[str, ...], Callable[[Mapping[str, Any]], Any]], ...]
 
     def run(self, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -42,7 +45,15 @@ class Back:
 def compile_back(spec: MappingSpec) -> Back:
     uses = [f.name for rule in spec.back for f in rule.sources] + [r.currency for r in spec.back if r.currency]
     rules = tuple((tuple(rule.remote.split(".")), _maker(rule)) for rule in spec.back)
-    return Back(spec, tuple(rule.remote for rule in spec.back), tuple(dict.fromkeys(uses)), rules)
+    return Back(spec, tuple(rule.remote for rule in spec.back), tuple(dict.fromkeys(uses)), _hash(spec), rules)
+
+
+def _hash(spec: MappingSpec) -> str:
+    told = [
+        [r.remote, [f.name for f in r.sources], r.do and r.do.name, r.choices and r.choices.plain(), r.currency]
+        for r in spec.back
+    ]
+    return hashlib.sha256(json.dumps(told, default=str).encode()).hexdigest()[:32]
 
 
 def as_json(value: Any) -> Any:

@@ -322,13 +322,12 @@ def _allowed(given: tuple[Any, ...]) -> tuple[Any, ...]:
 def mapping_hash(spec: MappingSpec) -> str:
     """Another hash means: the same record may give another row."""
     fields = [[f.name, f.kind, f.given, f.choices, f.entity] for f in spec.entity.fields]
-    rules = [[r.field.name, r.sources, r.do.name if r.do else None, _plain(r.choices), r.required] for r in spec.fields]
+    rules = [
+        [r.field.name, r.sources, r.do.name if r.do else None, r.choices and r.choices.plain(), r.required]
+        for r in spec.fields
+    ]
     told = [spec.connector, spec.stream, spec.entity.name, dict(spec.when), fields, spec.entity.any_of, rules]
     return hashlib.sha256(json.dumps([_code_hash(), told], default=str).encode()).hexdigest()[:32]
-
-
-def _plain(choices: Choices | None) -> Any:
-    return choices and [dict(choices.known), choices.empty, str(choices.other), type(choices.other).__name__]
 
 
 @cache

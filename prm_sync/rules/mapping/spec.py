@@ -60,6 +60,10 @@ class Choices:
         """True for `choices: {null: X}`: a default for an empty source, every other value goes its own way."""
         return not self.known and self.other is NOTHING
 
+    def plain(self) -> list[Any]:
+        """The same in JSON's values: for hashes."""
+        return [dict(self.known), self.empty, str(self.other), type(self.other).__name__]
+
 
 @dataclass(frozen=True, slots=True)
 class FieldRule:
