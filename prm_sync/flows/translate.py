@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -14,71 +15,72 @@ from prm_sync.rules.mapping import Fault
 from prm_sync.warehouse import raw, source
 from prm_sync.warehouse.source import Trouble
 
-Record = Mapping[str, Any]
+
+@dataclass(slots=True)
+class Mapped:
+    """What a mapping made of some records: canonical rows, what it could not use, and the ids that it passes over."""
+
+    rows: list[list[Any]] = field(default_factory=list)
+    troubles: list[Trouble] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+
+
+def mapped(state: raw.StreamState, mapping: StreamMapping, records: Iterable[raw.Received]) -> Mapped:
+    """The canonical rows of these records, each as `source.write` takes them. Asks the warehouse nothing."""
+    made = Mapped()
+    run, keys_of = mapping.compiled.run, mapping.match_keys
+    connection, stream = state.connection, state.stream
+    add, faults = made.rows.append, []  # type: ignore[var-annotated]
+    for remote_id, record, time in records:
+        if "__error__" in record:
+            made.troubles.append(Trouble(remote_id, "*", "unreadable_row", str(record["__error__"])))
+            continue
+        values = run(record, faults)
+        if faults:
+            made.troubles += [_trouble(remote_id, f) for f in faults]
+            faults.clear()
+        elif values is None:
+            made.skipped.append(remote_id)
+        if values is not None:
+            add([connection, stream, remote_id, 0, time, None, *keys_of(values), *values])
+    return made
 
 
 def translate(
     tx: sa.Connection, state: raw.StreamState, mappings: Sequence[StreamMapping], staged: raw.Staged, *,
-    at: datetime, run_id: str, report: FlowReport,
+    at: datetime, run_id: str, report: FlowReport, ready: Sequence[Mapped] | None = None,
 ) -> None:  # fmt: skip
-    """Map what is news of a page, for every entity the stream feeds; what cannot be mapped goes to quarantine."""
+    """Map what is news of a page, for every entity the stream feeds; what cannot be mapped goes to quarantine.
+
+    `ready`: what each mapping made of `staged.new`, where somebody has let it do so before.
+    """
     if not (staged.new or staged.changed or staged.deleted):
         return
-    for mapping in mappings:
-        _one(tx, state, mapping, staged, at, run_id, report)
+    for n, mapping in enumerate(mappings):
+        new = ready[n] if ready else mapped(state, mapping, staged.new)
+        _one(tx, state, mapping, staged, new, at, run_id, report)
 
 
 def _one(
-    tx: sa.Connection, state: raw.StreamState, mapping: StreamMapping, staged: raw.Staged,
+    tx: sa.Connection, state: raw.StreamState, mapping: StreamMapping, staged: raw.Staged, new: Mapped,
     at: datetime, run_id: str, report: FlowReport,
 ) -> None:  # fmt: skip
     entity, columns = mapping.entity, mapping.compiled.columns
-    touched = source.change_number(tx, entity)
-    troubles: list[Trouble] = []
-    new, _ = _rows(state, mapping, staged.new, touched, troubles)
-    before = len(troubles)
-    changed, skipped = _rows(state, mapping, staged.changed, touched, troubles)
-    if len(troubles) > before:
-        changed = _keep_held(tx, state, mapping, changed, troubles[before:])
-    source.write(tx, entity, columns, new, changed)
-    looked_at = [*(str(r[state.key]) for r in staged.changed), *staged.deleted]
+    changed = mapped(state, mapping, staged.changed)
+    if changed.troubles:
+        changed.rows = _keep_held(tx, state, mapping, changed.rows, changed.troubles)
+    touched = source.write(tx, entity, columns, mapping.compiled.unfilled, new.rows, changed.rows)
+    looked_at = [*(r.remote_id for r in staged.changed), *staged.deleted]
     source.resolve_quarantine(tx, state.connection, state.stream, entity, looked_at, at)
+    troubles = [*new.troubles, *changed.troubles]
     source.quarantine(
         tx, state.connection, state.stream, entity, troubles,
         mapping_hash=mapping.compiled.hash, at=at, run_id=run_id,
     )  # fmt: skip
-    gone = [*staged.deleted, *skipped]  # a record that no longer is a partner, say, is gone as one
+    gone = [*staged.deleted, *changed.skipped]  # a record that no longer is a partner, say, is gone as one
     if gone:
         source.mark_deleted(tx, entity, state.connection, state.stream, gone, at, touched)
-    report.add(mapped=len(new) + len(changed), quarantined=len(troubles))
-
-
-def _rows(
-    state: raw.StreamState, mapping: StreamMapping, records: Sequence[Record], touched: int, troubles: list[Trouble]
-) -> tuple[list[tuple[Any, ...]], list[str]]:
-    """The canonical rows of these records, and the ids of those that the mapping passes over."""
-    key, modified = state.key, state.modified
-    run, keys_of = mapping.compiled.run, mapping.match_keys
-    connection, stream = state.connection, state.stream
-    rows: list[tuple[Any, ...]] = []
-    skipped: list[str] = []
-    faults: list[Fault] = []
-    for record in records:
-        remote_id = str(record[key])
-        if error := record.get("__error__"):
-            troubles.append(Trouble(remote_id, "*", "unreadable_row", str(error)))
-            continue
-        values = run(record, faults)
-        if faults:
-            troubles += [_trouble(remote_id, f) for f in faults]
-            faults.clear()
-        elif values is None:
-            skipped.append(remote_id)
-        if values is None:
-            continue
-        time = raw.instant(record.get(modified)) if modified else None
-        rows.append((connection, stream, remote_id, touched, time, None, *keys_of(values), *values))
-    return rows, skipped
+    report.add(mapped=len(new.rows) + len(changed.rows), quarantined=len(troubles))
 
 
 def _trouble(remote_id: str, fault: Fault) -> Trouble:
@@ -86,9 +88,9 @@ def _trouble(remote_id: str, fault: Fault) -> Trouble:
 
 
 def _keep_held(
-    tx: sa.Connection, state: raw.StreamState, mapping: StreamMapping, rows: list[tuple[Any, ...]],
+    tx: sa.Connection, state: raw.StreamState, mapping: StreamMapping, rows: list[list[Any]],
     troubles: Sequence[Trouble],
-) -> list[tuple[Any, ...]]:  # fmt: skip
+) -> list[list[Any]]:  # fmt: skip
     """A field whose new value is in quarantine keeps the value it had."""
     held: dict[str, set[str]] = {}
     for t in troubles:
@@ -103,9 +105,8 @@ def _keep_held(
     for row in rows:
         old, names = before.get(row[2]), held.get(row[2])
         if old is not None and names:
-            kept = list(row)
+            row = list(row)
             for name in names & place.keys():
-                kept[place[name]] = old[name]
-            row = tuple(kept)
+                row[place[name]] = old[name]
         out.append(row)
     return out

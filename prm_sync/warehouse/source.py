@@ -15,6 +15,7 @@ from prm_sync.warehouse.tables import MATCH_KEYS
 
 HEAD = ("connection", "stream", "remote_id", "touched", "remote_time", "deleted_at", *MATCH_KEYS)
 KEY = ("connection", "stream", "remote_id")
+TOUCHED = HEAD.index("touched")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +45,26 @@ def mark(db: sa.Engine, entity: str) -> int:
 
 
 def write(
-    tx: sa.Connection, entity: str, columns: Sequence[str],
-    new: Sequence[tuple[Any, ...]], changed: Sequence[tuple[Any, ...]],
-) -> None:  # fmt: skip
-    """Keep canonical rows, each HEAD + `columns`; `new` ones are known not to be there yet."""
+    tx: sa.Connection, entity: str, columns: Sequence[str], unfilled: Sequence[str],
+    new: Sequence[list[Any]], changed: Sequence[list[Any]],
+) -> int:  # fmt: skip
+    """Keep canonical rows, each HEAD + `columns`; `new` ones are known not to be there yet.
+
+    `unfilled` are the entity's other columns: empty. Returns the change number that all the rows get; what they hold
+    in its place is written over.
+    """
     table, all_columns = f"core.{entity}_source", (*HEAD, *columns)
+    touched = change_number(tx, entity)
+    for row in (*new, *changed):
+        row[TOUCHED] = touched
     if new:
         bulk.copy(tx, table, all_columns, new)
     if changed:
         bulk.stage(tx, "changed", table, all_columns, changed)
-        sets = ", ".join(f'"{c}" = excluded."{c}"' for c in all_columns if c not in (*KEY, "remote_time"))
+        sets = ", ".join(
+            [f'"{c}" = excluded."{c}"' for c in all_columns if c not in (*KEY, "remote_time")]
+            + [f'"{c}" = NULL' for c in unfilled]
+        )
         said = [c for c in columns if c != f"prm_{entity}_id"]
         before, after = (", ".join(f'{row}."{c}"' for c in said) for row in ("s", "excluded"))
         # A record that says nothing new keeps its time: the echo of our own write must not make it the latest.
@@ -64,6 +75,7 @@ def write(
             f"CASE WHEN s.deleted_at IS NULL AND ROW({before}) IS NOT DISTINCT FROM ROW({after}) "
             "THEN s.remote_time ELSE excluded.remote_time END"
         )
+    return touched
 
 
 def mark_deleted(
