@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -10,11 +11,16 @@ import sqlalchemy as sa
 
 from prm_sync.app import StreamMapping
 from prm_sync.flows.report import FlowReport
+from prm_sync.rules import drift as drifted
+from prm_sync.rules.corrections import Correction, corrected
+from prm_sync.rules.drift import Held
 from prm_sync.rules.mapping import Fault
-from prm_sync.warehouse import raw, source
+from prm_sync.warehouse import corrections, drift, raw, source
 from prm_sync.warehouse.source import Trouble
+from prm_sync.warehouse.tables import MATCH_KEYS
 
 Record = Mapping[str, Any]
+_KEYS = slice(source.HEAD.index(MATCH_KEYS[0]), len(source.HEAD))  #: where the match keys stand in a row
 
 
 def translate(
@@ -24,33 +30,73 @@ def translate(
     """Map what is news of a page, for every entity the stream feeds; what cannot be mapped goes to quarantine."""
     if not (staged.new or staged.changed or staged.deleted):
         return
+    gone = drift.holding(tx, state.connection, state.stream)
+    mended = replace(staged, changed=laid_over(tx, state, staged.changed, at))
     for mapping in mappings:
-        _one(tx, state, mapping, staged, at, run_id, report)
+        _one(tx, state, mapping, mended, drifted.held(mapping.spec, gone), at, run_id, report)
 
 
 def _one(
-    tx: sa.Connection, state: raw.StreamState, mapping: StreamMapping, staged: raw.Staged,
+    tx: sa.Connection, state: raw.StreamState, mapping: StreamMapping, staged: raw.Staged, held: Held,
     at: datetime, run_id: str, report: FlowReport,
 ) -> None:  # fmt: skip
     entity, columns = mapping.entity, mapping.compiled.columns
     touched = source.change_number(tx, entity)
-    troubles: list[Trouble] = []
-    new, _ = _rows(state, mapping, staged.new, touched, troubles)
-    before = len(troubles)
-    changed, skipped = _rows(state, mapping, staged.changed, touched, troubles)
-    if len(troubles) > before:
-        changed = _keep_held(tx, state, mapping, changed, troubles[before:])
-    source.write(tx, entity, columns, new, changed)
+    new = canonical(tx, state, mapping, staged.new, touched, held, known=False)
+    changed = canonical(tx, state, mapping, staged.changed, touched, held)
+    source.write(tx, entity, columns, new.rows, changed.rows)
     looked_at = [*(str(r[state.key]) for r in staged.changed), *staged.deleted]
     source.resolve_quarantine(tx, state.connection, state.stream, entity, looked_at, at)
+    troubles = [*new.troubles, *changed.troubles]
     source.quarantine(
         tx, state.connection, state.stream, entity, troubles,
         mapping_hash=mapping.compiled.hash, at=at, run_id=run_id,
     )  # fmt: skip
-    gone = [*staged.deleted, *skipped]  # a record that no longer is a partner, say, is gone as one
+    gone = [*staged.deleted, *changed.skipped]  # a record that no longer is a partner, say, is gone as one
     if gone:
         source.mark_deleted(tx, entity, state.connection, state.stream, gone, at, touched)
-    report.add(mapped=len(new) + len(changed), quarantined=len(troubles))
+    report.add(mapped=len(new.rows) + len(changed.rows), quarantined=len(troubles))
+
+
+@dataclass(slots=True)
+class Canonical:
+    """What a mapping makes of some records."""
+
+    rows: list[tuple[Any, ...]] = field(default_factory=list)  #: as `source.write` takes them
+    skipped: list[str] = field(default_factory=list)  #: ids of those that the mapping passes over
+    troubles: list[Trouble] = field(default_factory=list)
+
+
+def canonical(
+    tx: sa.Connection, state: raw.StreamState, mapping: StreamMapping, records: Sequence[Record], touched: int,
+    held: Held, *, known: bool = True,
+) -> Canonical:  # fmt: skip
+    """The rows of these records. What is in trouble or held keeps the value it has, where the record is `known`."""
+    made = Canonical()
+    if held.whole:
+        why = "a field that `when` goes by is not what it was; see `prm-sync drift list`"
+        made.troubles = [Trouble(str(r[state.key]), "*", "drift", why, klass="transient") for r in records]
+        return made
+    made.rows, made.skipped = _rows(state, mapping, records, touched, made.troubles)
+    if (known and made.troubles) or held.fields:
+        made.rows = _keep_held(tx, state, mapping, made.rows, made.troubles, held.fields)
+    return made
+
+
+def laid_over(tx: sa.Connection, state: raw.StreamState, records: list[Any], at: datetime) -> list[Any]:
+    """The records with what people have corrected of them. A correction that the source has overtaken is over."""
+    found = corrections.of_records(tx, state.connection, state.stream, [str(r[state.key]) for r in records])
+    if not found:
+        return records
+    out = []
+    for record in records:
+        remote_id = str(record[state.key])
+        rows = found.get(remote_id, ())
+        made, over = corrected(record, [Correction(r.field, r.value, bytes(r.was)) for r in rows])
+        if over:
+            corrections.end(tx, state.connection, state.stream, remote_id, over, by=corrections.SOURCE, at=at)
+        out.append(made)
+    return out
 
 
 def _rows(
@@ -66,7 +112,7 @@ def _rows(
     for record in records:
         remote_id = str(record[key])
         if error := record.get("__error__"):
-            troubles.append(Trouble(remote_id, "*", "unreadable_row", str(error)))
+            troubles.append(Trouble(remote_id, "*", "unreadable_row", str(error), klass="permanent"))
             continue
         values = run(record, faults)
         if faults:
@@ -87,13 +133,13 @@ def _trouble(remote_id: str, fault: Fault) -> Trouble:
 
 def _keep_held(
     tx: sa.Connection, state: raw.StreamState, mapping: StreamMapping, rows: list[tuple[Any, ...]],
-    troubles: Sequence[Trouble],
+    troubles: Sequence[Trouble], always: Iterable[str],
 ) -> list[tuple[Any, ...]]:  # fmt: skip
-    """A field whose new value is in quarantine keeps the value it had."""
-    held: dict[str, set[str]] = {}
+    """A field whose new value is in quarantine keeps the value it had, and so does one of `always`, of every row."""
+    held: dict[str, set[str]] = {row[2]: set(always) for row in rows} if always else {}
     for t in troubles:
         if t.field != "*":
-            held.setdefault(t.remote_id, set()).add(t.field)
+            held.setdefault(t.remote_id, set(always)).add(t.field)
     if not held:
         return rows
     columns = mapping.compiled.columns
@@ -101,11 +147,11 @@ def _keep_held(
     place = {name: len(source.HEAD) + n for n, name in enumerate(columns)}
     out = []
     for row in rows:
-        old, names = before.get(row[2]), held.get(row[2])
-        if old is not None and names:
-            kept = list(row)
+        if names := held.get(row[2]):
+            old, kept = before.get(row[2]), list(row)
             for name in names & place.keys():
-                kept[place[name]] = old[name]
+                kept[place[name]] = old[name] if old is not None else None
+            kept[_KEYS] = mapping.match_keys(kept[len(source.HEAD) :])  # of the values kept, not of those refused
             row = tuple(kept)
         out.append(row)
     return out
