@@ -23,7 +23,18 @@ class Correction(NamedTuple):
 
 def fingerprint(value: Any) -> bytes:
     """BLAKE2b-128 of a JSON value. A field that is not there is null."""
-    return hashlib.blake2b(json.dumps(value, sort_keys=True, default=str).encode(), digest_size=16).digest()
+    return hashlib.blake2b(json.dumps(_plain(value), sort_keys=True).encode(), digest_size=16).digest()
+
+
+def _plain(value: Any) -> Any:
+    """The same after it went through a database: 1e5 comes back as 100000, a NUL character not at all."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, str):
+        return value.replace("\0", "")
+    if isinstance(value, Mapping):
+        return {k: _plain(v) for k, v in value.items()}
+    return [_plain(v) for v in value] if isinstance(value, list | tuple) else value
 
 
 def corrected(record: Mapping[str, Any], corrections: Sequence[Correction]) -> tuple[dict[str, Any], list[str]]:

@@ -186,5 +186,18 @@ def map_again(tx: sa.Connection, connection: str, stream: str) -> None:
     )
 
 
+def all_expected(tx: sa.Connection) -> dict[tuple[str, str], Json]:
+    """What is expected of each stream; nothing where the table is not there yet."""
+    if not tx.execute(sa.text("SELECT to_regclass('ops.schema_snapshot') IS NOT NULL")).scalar_one():
+        return {}
+    rows = tx.execute(
+        sa.text(
+            "SELECT DISTINCT ON (connection, stream) connection, stream, expected FROM ops.schema_snapshot "
+            "ORDER BY connection, stream, seen_at DESC"
+        )
+    )
+    return {(r.connection, r.stream): r.expected for r in rows}
+
+
 def _json(value: Json | None) -> str | None:
     return msgspec.json.encode(value).decode() if value is not None else None

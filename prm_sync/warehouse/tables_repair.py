@@ -20,7 +20,7 @@ def add(metadata: sa.MetaData) -> None:
         sa.Column("value", pg.JSONB(), nullable=False,
                   comment="What the field is taken for before mapping, PII like raw.record.payload"),
         sa.Column("was", sa.LargeBinary(), nullable=False,
-                  comment="BLAKE2b-128 of the value that is corrected: another value in the source ends the correction"),
+                  comment="BLAKE2b-128 of the value that is corrected: another one in the source ends the correction"),
         sa.Column("made_by", sa.Text(), nullable=False, comment="Who corrected it"),
         sa.Column("made_at", INSTANT, nullable=False, comment="When"),
         sa.Column("note", sa.Text(), comment="Why, in their words"),

@@ -24,7 +24,7 @@ def upgrade() -> None:
     sa.Column('remote_id', sa.Text(), nullable=False, comment="The record's id in the remote system"),
     sa.Column('field', sa.Text(), nullable=False, comment='Remote field, a path with dots for one within another'),
     sa.Column('value', postgresql.JSONB(astext_type=sa.Text()), nullable=False, comment='What the field is taken for before mapping, PII like raw.record.payload'),
-    sa.Column('was', sa.LargeBinary(), nullable=False, comment='BLAKE2b-128 of the value that is corrected: another value in the source ends the correction'),
+    sa.Column('was', sa.LargeBinary(), nullable=False, comment='BLAKE2b-128 of the value that is corrected: another one in the source ends the correction'),
     sa.Column('made_by', sa.Text(), nullable=False, comment='Who corrected it'),
     sa.Column('made_at', sa.DateTime(timezone=True), nullable=False, comment='When'),
     sa.Column('note', sa.Text(), nullable=True, comment='Why, in their words'),
