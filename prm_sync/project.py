@@ -83,6 +83,7 @@ class Schedules(_Part):
     reconcile: str | None = Field(
         default="20 2 * * 0", description="When every stream is read in full and compared with the warehouse"
     )
+    reconcile_repairs: bool = Field(default=True, description="Whether that mends what differs; false: it only tells")
 
     @field_validator("pull", "measure", "reconcile")
     @classmethod

@@ -43,6 +43,11 @@ def queues(tx: sa.Connection) -> Row:
         "quarantine": {r["class"]: r["n"] for r in quarantine},
         "outbox": {r["state"]: r["n"] for r in outbox},
         "held": held,
+        "drift": rows(
+            tx,
+            "SELECT connection, stream, field, severity, message FROM ops.drift WHERE state = 'open' "
+            "ORDER BY severity, connection, stream, field",
+        ),
     }
 
 

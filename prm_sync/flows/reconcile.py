@@ -43,7 +43,7 @@ _NO_CHANGE_NUMBER = 0  #: rows are made only to be compared
 def reconcile(
     app: App, connection: str, stream: str, *, repair: bool = False, dagster_run_id: str | None = None
 ) -> FlowReport:
-    """Compare a stream with its remote. `held`: something differs and was not mended; `partial`: not read to its end."""
+    """Compare a stream with its remote. `held`: something differs and was not mended; `partial`: not all was read."""
     mappings, _ = app.mappings_of(connection, stream)
     entities = list(dict.fromkeys(m.entity for m in mappings))
     first = pull(app, connection, stream, dagster_run_id=dagster_run_id)

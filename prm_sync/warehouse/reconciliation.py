@@ -154,7 +154,8 @@ def arrived_before(tx: sa.Connection, entity: str, connection: str, stream: str,
     for row in again:
         tx.execute(
             sa.text(
-                f"UPDATE core.{entity}_source SET arrived = (SELECT n FROM generate_series(cast(:oldest AS bigint), :seen) n "
+                f"UPDATE core.{entity}_source SET arrived = ("
+                "SELECT n FROM generate_series(cast(:oldest AS bigint), :seen) n "
                 f"WHERE NOT EXISTS (SELECT FROM core.{entity}_source o WHERE o.arrived = n) LIMIT 1) "
                 "WHERE arrived = :arrived"
             ),

@@ -138,7 +138,8 @@ def test_a_field_within_an_object_is_corrected_over_a_vendor(bench: Bench, vendo
     assert [(r["field"], r["source"]) for r in held] == [("country", "fields.country, field_data.country")]
     done = correct(bench.app, RecordKey("prm", "partnerships", key), {"fields.country": "Norge"}, by="Linh")
     assert (done.resolved, done.still) == (1, 0)
-    assert bench.one("SELECT country, name FROM core.partner WHERE partner_key = 'nordwind'") == {"country": "NO", "name": "Nordwind"}
+    told = bench.one("SELECT country, name FROM core.partner WHERE partner_key = 'nordwind'")
+    assert told == {"country": "NO", "name": "Nordwind"}
     with pytest.raises(ConfigError, match="stands in a list"):
         correct(bench.app, RecordKey("prm", "partnerships", key), {"tags.0": "x"}, by="Linh")
 
@@ -152,7 +153,7 @@ def test_a_record_whose_field_is_held_is_still_found_by_the_key_that_it_had(list
         assert rows(app.db, "SELECT email, key_1, key_2, key_3, key_4 FROM core.lead_source") == before
 
 
-# --- lists and replays -------------------------------------------------------------------------------------------------
+# --- lists and replays -------------------------------------------------------------------------------------------
 
 
 def test_quarantine_is_listed_counted_and_replayed_by_every_filter(lists: Project) -> None:
@@ -184,7 +185,7 @@ def test_quarantine_is_listed_counted_and_replayed_by_every_filter(lists: Projec
         assert (done.records, done.resolved, done.still) == (1, 1, 0)
 
 
-# --- the rule ----------------------------------------------------------------------------------------------------------
+# --- the rule ----------------------------------------------------------------------------------------------------
 
 
 def test_a_correction_copies_what_it_changes_and_leaves_the_record_alone() -> None:

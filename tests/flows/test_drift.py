@@ -40,8 +40,8 @@ def lists(project: Project) -> Project:
 
 
 def lead(n: int, **values: Any) -> dict[str, Any]:
-    usual = {"Email": f"l{n}@x.example", "Status": "Open", "City": "Kiel", "Currency": "JPY", "Revenue": 5, "Kind": "lead"}
-    return {"Id": n, **usual, **values}
+    usual = {"Id": n, "Email": f"l{n}@x.example", "Status": "Open", "City": "Kiel", "Currency": "JPY", "Revenue": 5}
+    return {**usual, "Kind": "lead", **values}
 
 
 def given(project: Project, app: App, *leads: dict[str, Any], without: Sequence[str] = ()) -> FlowReport:
@@ -66,7 +66,7 @@ def drift(app: App, state: str = "open") -> list[tuple[str, str, str]]:
     return [(r["field"], r["kind"], r["severity"]) for r in found]
 
 
-# --- a field that is gone --------------------------------------------------------------------------------------------
+# --- a field that is gone ----------------------------------------------------------------------------------------
 
 
 def test_a_removed_field_keeps_its_value_and_every_other_field_goes_on(lists: Project) -> None:
@@ -109,7 +109,8 @@ def test_a_field_of_when_that_is_gone_lets_no_record_in_or_out(lists: Project) -
         held = rows(app.db, "SELECT remote_id, code, class FROM ops.quarantine WHERE state = 'open' ORDER BY 1")
         assert [(r["remote_id"], r["code"], r["class"]) for r in held] == [(i, "drift", "transient") for i in "123"]
         given(lists, app, lead(1, Status="Working"), lead(2, Kind="supplier"), lead(3))
-        assert [(r["email"], r["status"]) for r in golden(app)] == [("l1@x.example", "working"), ("l3@x.example", "new")]
+        told = [(r["email"], r["status"]) for r in golden(app)]
+        assert told == [("l1@x.example", "working"), ("l3@x.example", "new")]
         assert rows(app.db, "SELECT 1 FROM ops.quarantine WHERE state = 'open'") == []
 
 
@@ -161,7 +162,7 @@ def test_nothing_is_compared_or_kept_where_a_stream_is_what_it_was(lists: Projec
         assert set(kept[0]["fields"]) == {*HEADER, "__error__"}
 
 
-# --- over a vendor's describe ------------------------------------------------------------------------------------------
+# --- over a vendor's describe ------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -237,7 +238,7 @@ def test_a_field_hidden_from_us_is_neither_blanked_nor_written_and_the_rest_is_s
     assert vendors.crm_row("Lead", lead_id)["Prm_Offer_Status__c"] == "pending"
 
 
-# --- mappings in state -------------------------------------------------------------------------------------------------
+# --- mappings in state -------------------------------------------------------------------------------------------
 
 
 def test_only_the_stream_whose_mapping_changed_is_mapped_again(lists: Project) -> None:
