@@ -41,7 +41,7 @@ def reconcile(
         "state": state.value,
         "streams": [
             {"target": r.target, "state": r.state.value, "message": r.message, "counts": dict(r.counts()),
-             "samples": found.get(r.target, {}).get("samples", {})}
+             "samples": found[r.target]["samples"] if "remote" in r.numbers else {}}
             for r in reports
         ],
     }  # fmt: skip
