@@ -25,26 +25,29 @@ _KEYS = slice(source.HEAD.index(MATCH_KEYS[0]), len(source.HEAD))  #: where the 
 
 def translate(
     tx: sa.Connection, state: raw.StreamState, mappings: Sequence[StreamMapping], staged: raw.Staged, *,
-    at: datetime, run_id: str, report: FlowReport,
+    at: datetime, run_id: str, report: FlowReport, same_records: bool = False,
 ) -> None:  # fmt: skip
-    """Map what is news of a page, for every entity the stream feeds; what cannot be mapped goes to quarantine."""
+    """Map what is news of a page, for every entity the stream feeds; what cannot be mapped goes to quarantine.
+
+    `same_records`: only the mapping is news: rows that it makes as they are stay untouched, and all behind them, too.
+    """
     if not (staged.new or staged.changed or staged.deleted):
         return
     gone = drift.holding(tx, state.connection, state.stream)
     mended = replace(staged, changed=laid_over(tx, state, staged.changed, at))
     for mapping in mappings:
-        _one(tx, state, mapping, mended, drifted.held(mapping.spec, gone), at, run_id, report)
+        _one(tx, state, mapping, mended, drifted.held(mapping.spec, gone), at, run_id, report, same_records)
 
 
 def _one(
     tx: sa.Connection, state: raw.StreamState, mapping: StreamMapping, staged: raw.Staged, held: Held,
-    at: datetime, run_id: str, report: FlowReport,
+    at: datetime, run_id: str, report: FlowReport, same_records: bool,
 ) -> None:  # fmt: skip
     entity, columns = mapping.entity, mapping.compiled.columns
     touched = source.change_number(tx, entity)
     new = canonical(tx, state, mapping, staged.new, touched, held, known=False)
     changed = canonical(tx, state, mapping, staged.changed, touched, held)
-    source.write(tx, entity, columns, new.rows, changed.rows)
+    source.write(tx, entity, columns, new.rows, changed.rows, differing=same_records)
     looked_at = [*(str(r[state.key]) for r in staged.changed), *staged.deleted]
     source.resolve_quarantine(tx, state.connection, state.stream, entity, looked_at, at)
     troubles = [*new.troubles, *changed.troubles]

@@ -45,9 +45,13 @@ def mark(db: sa.Engine, entity: str) -> int:
 
 def write(
     tx: sa.Connection, entity: str, columns: Sequence[str],
-    new: Sequence[tuple[Any, ...]], changed: Sequence[tuple[Any, ...]],
+    new: Sequence[tuple[Any, ...]], changed: Sequence[tuple[Any, ...]], *, differing: bool = False,
 ) -> None:  # fmt: skip
-    """Keep canonical rows, each HEAD + `columns`; `new` ones are known not to be there yet."""
+    """Keep canonical rows, each HEAD + `columns`; `new` ones are known not to be there yet.
+
+    `differing`: leave rows alone that say the same already. Only where their records have not changed either: push
+    compares a record with what should be in it whenever its row is touched.
+    """
     table, all_columns = f"core.{entity}_source", (*HEAD, *columns)
     if new:
         bulk.copy(tx, table, all_columns, new)
@@ -63,7 +67,14 @@ def write(
             f"ON CONFLICT (connection, stream, remote_id) DO UPDATE SET {sets}, remote_time = "
             f"CASE WHEN s.deleted_at IS NULL AND ROW({before}) IS NOT DISTINCT FROM ROW({after}) "
             "THEN s.remote_time ELSE excluded.remote_time END"
+            + (f" WHERE {_differs((*MATCH_KEYS, *columns))}" if differing else "")
         )
+
+
+def _differs(columns: Sequence[str]) -> str:
+    """Whether the row `s` is not what it would be made: SQL."""
+    ours, theirs = (", ".join(f'{row}."{c}"' for c in columns) for row in ("s", "excluded"))
+    return f"s.deleted_at IS NOT NULL OR ROW({ours}) IS DISTINCT FROM ROW({theirs})"
 
 
 def mark_deleted(

@@ -238,23 +238,58 @@ def test_a_field_hidden_from_us_is_neither_blanked_nor_written_and_the_rest_is_s
     assert vendors.crm_row("Lead", lead_id)["Prm_Offer_Status__c"] == "pending"
 
 
+def test_describe_tells_lengths_and_what_a_record_cannot_be_made_without(bench: Bench) -> None:
+    with bench.app.session("crm") as session:
+        [stream] = session.discover(["Lead"])
+    fields = {f.name: f for f in stream.fields}
+    assert (fields["Company"].length, fields["Company"].required) == (255, True)
+    assert (fields["City"].length, fields["City"].required) == (40, False)
+    assert not fields["Id"].required
+
+
 # --- mappings in state -------------------------------------------------------------------------------------------
 
 
-def test_only_the_stream_whose_mapping_changed_is_mapped_again(lists: Project) -> None:
+def test_only_the_stream_whose_mapping_changed_is_mapped_again_and_only_what_differs_is_touched(
+    lists: Project,
+) -> None:
     others = MAPPING.replace("files.leads", "files.others")
     lists.mapping(others, name="others")
     with lists.open() as app:
         lists.csv("others.csv", HEADER, [[9, "l9@x.example", "Open", "Bonn", "", "EUR", 1, "lead"]])
         pull(app, "lists", "others")
+        given(lists, app, lead(1), lead(2, City="", Town="Vinh"), lead(3))
+        before, golden_before = touched(app), changed(app)
+    lists.mapping(MAPPING.replace("city: [City, Town]", "city: City"))
+    with lists.open() as app:
+        assert refine(app).numbers["mapped"] == 3  # those of the stream `leads`, the other is not looked at
+        after = touched(app)
+        assert {i for i in before if before[i] != after[i]} == {"2"}
+        assert {e for e, n in changed(app).items() if golden_before[e] != n} == {"l2@x.example"}
+        assert [r["city"] for r in golden(app)] == ["Kiel", None, "Kiel", "Bonn"]
+        assert refine(app).numbers.get("mapped", 0) == 0
+
+
+def test_a_changed_mapping_still_has_what_changed_meanwhile_compared(lists: Project) -> None:
+    with lists.open() as app:
         given(lists, app, lead(1), lead(2))
         before = touched(app)
     lists.mapping(MAPPING.replace("city: [City, Town]", "city: City"))
     with lists.open() as app:
-        assert refine(app).numbers["mapped"] == 2
+        lists.csv("leads.csv", [*HEADER, "Note"], [line(lead(1), "news"), line(lead(2), "")])
+        lists.clock.advance(minutes=1)
+        pull(app, "lists", "leads")
+        refine(app)
         after = touched(app)
-        assert {i for i in before if before[i] != after[i]} == {"1", "2"}
-        assert refine(app).numbers.get("mapped", 0) == 0
+        assert {i for i in before if before[i] != after[i]} == {"1", "2"}  # both were read anew, with a column more
+
+
+def line(values: dict[str, Any], note: str) -> list[Any]:
+    return [*(values.get(h) for h in HEADER), note]
+
+
+def changed(app: App) -> dict[str, int]:
+    return {r["email"]: r["touched"] for r in rows(app.db, "SELECT email, touched FROM core.lead")}
 
 
 def touched(app: App) -> dict[str, int]:
