@@ -110,8 +110,9 @@ def show(
     show_values: terminal.ShowValues = False,
     as_json: terminal.Json = False,
 ) -> None:
-    """Show what is wrong with one record, and the record as it was received."""
+    """Show what is wrong with one record, the record as it was received, and what of it was corrected."""
     from prm_sync.cli import lookups
+    from prm_sync.warehouse import corrections
     from prm_sync.warehouse import quarantine as kept
     from prm_sync.warehouse.quarantine import Chosen
 
@@ -120,20 +121,26 @@ def show(
             key = {"connection": connection, "stream": stream, "remote_id": remote_id}
             found = kept.rows(tx, Chosen(connection, stream, ids=(remote_id,)), 100)
             record = lookups.record(tx, connection, stream, remote_id)
+            edited = corrections.of_records(tx, connection, stream, [remote_id]).get(remote_id, ())
         if record is None and not found:
             raise PrmSyncError(
                 f"{connection}.{stream}: no record has this id; `prm-sync quarantine list` names those in quarantine"
             )
         payload = dict(record["payload"]) if record else {}
+        corrected = {r.field: r.value for r in edited}
         if not show_values:
             plainly = personal.read_plainly(app, connection, stream)
             payload = {k: personal.masked(v, hide=k not in plainly) for k, v in payload.items()}
-    data = {"state": "done", **key, "troubles": found, "record": {**record, "payload": payload} if record else None}
+            corrected = {k: personal.masked(v, hide=k not in plainly) for k, v in corrected.items()}
+    shown = {**record, "payload": payload} if record else None
+    data = {"state": "done", **key, "troubles": found, "record": shown, "corrected": corrected}
 
     def people() -> None:
         columns = ("entity", "field", "source", "code", "class", "reason", "mapping_hash", "first_seen_at")
         terminal.table("In quarantine", columns, [[r[c] for c in columns] for r in found])
         terminal.table("As received", ("field", "value"), payload.items())
+        if corrected:
+            terminal.table("Corrected before it is mapped", ("field", "value"), corrected.items())
         if not show_values:
             terminal.say("personal and unknown values are hidden; --show-values shows them")
 

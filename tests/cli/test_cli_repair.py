@@ -36,6 +36,10 @@ def test_a_record_is_corrected_replayed_and_taken_back(lists: Cli) -> None:
     assert (one["made_by"], one["note"], one["ended_at"]) == ("Linh", "phoned", None)
     assert "value" not in one
     assert "Perú" not in lists("quarantine", "edits").out
+    lists(*edit, "--set", "Email=an@other.example")
+    show = ("quarantine", "show", "lists", "leads", "4")
+    assert lists(*show, "--json").json["corrected"] == {"Country": "Perú", "Email": "•••", "Status": "New"}
+    assert lists(*show, "--show-values", "--json").json["corrected"]["Email"] == "an@other.example"
     back = lists("quarantine", "unedit", "lists", "leads", "4", "--field", "Status", "--by", "Ngọc", "--json").json
     assert (back["fields"], back["still"]) == (["Status"], 1)
     assert "unmapped" not in lists("quarantine", "list", "--field", "country").out
