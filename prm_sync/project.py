@@ -26,13 +26,16 @@ class _Part(BaseModel):
 
 
 class Limits(_Part):
-    """The blast radius of a push: a plan beyond any of these is held until a person approves it."""
+    """The blast radius of a push: a plan beyond any of these is held until a person approves it; and of bad records."""
 
     max_create: int = Field(default=5000, ge=0, description="Most records that one plan may create")
     max_update_share: float = Field(
         default=0.5, ge=0, le=1, description="Most of the known records that one plan may change"
     )
     max_delete: int = Field(default=100, ge=0, description="Most records that one plan may delete")
+    max_quarantine_share: float = Field(
+        default=0.2, ge=0, le=1, description="Most of a stream's records in quarantine; more stops what comes after"
+    )
 
 
 class LimitsForStream(_Part):
@@ -41,6 +44,7 @@ class LimitsForStream(_Part):
     max_create: int | None = Field(default=None, ge=0)
     max_update_share: float | None = Field(default=None, ge=0, le=1)
     max_delete: int | None = Field(default=None, ge=0)
+    max_quarantine_share: float | None = Field(default=None, ge=0, le=1)
 
 
 class Quota(_Part):
@@ -76,7 +80,12 @@ class Schedules(_Part):
     pull: str | None = Field(default="0 * * * *", description="When every connection is pulled and synced")
     measure: str | None = Field(default="30 5 * * *", description="When the marts are measured")
 
-    @field_validator("pull", "measure")
+    reconcile: str | None = Field(
+        default="20 2 * * 0", description="When every stream is read in full and compared with the warehouse"
+    )
+    reconcile_repairs: bool = Field(default=True, description="Whether that mends what differs; false: it only tells")
+
+    @field_validator("pull", "measure", "reconcile")
     @classmethod
     def _is_cron(cls, value: str | None) -> str | None:
         if value is not None and not _CRON.match(value):

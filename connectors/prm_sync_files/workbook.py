@@ -44,7 +44,7 @@ def open_sheet(path: Path, sheet: str, header_row: int) -> Table:
         raise ContractBroken(f"{path.name}: sheet {sheet!r} has no row {header_row} with column names")
     refuse_a_title(path, header_row, first[:20])
     header = header_of(path, first[0], header_row)
-    fields = tuple(Field(name, _type_of([r[i] for r in first[1:]])) for i, name in enumerate(header))
+    fields = tuple(Field(name, _type_of([r[i] for r in first[1:]]), guessed=True) for i, name in enumerate(header))
 
     def records() -> Iterator[Row]:
         for index, *cells in frame.iloc[header_row:].itertuples(index=True, name=None):

@@ -61,4 +61,6 @@ def _field(field: Mapping[str, Any]) -> Field:
         writable=bool(field["createable"] or field["updateable"]),
         choices=tuple(v["value"] for v in field.get("picklistValues") or () if v.get("active")),
         label=field.get("label", ""),
+        length=field.get("length") or None,
+        required=bool(field["createable"] and not field.get("nillable", True) and not field.get("defaultedOnCreate")),
     )

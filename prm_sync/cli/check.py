@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from prm_sync.cli import database, opening, terminal
+from prm_sync.cli import database, drift, opening, terminal
 from prm_sync.errors import ConfigError, PrmSyncError
 
 if TYPE_CHECKING:
     from prm_sync.app import Policies, StreamMapping
     from prm_sync.connect.protocol import Session, Stream
     from prm_sync.project import ProjectFile
+    from prm_sync.rules.drift import Shapes
 
 Level = Literal["ok", "warning", "problem"]
 Mappings = dict[tuple[str, str], tuple[Any, ...]]
@@ -68,8 +69,9 @@ def check(
         policies = _policies(source, findings)
         mappings = _mappings(source, policies, findings)
         _database(findings)
+        known = drift.expected() if not findings.code else {}
         for name in _named(source, connections):
-            _connection(source, name, mappings, findings)
+            _connection(source, name, mappings, known, findings)
     data = {"state": "failed" if findings.code else "done", "findings": findings.rows}
 
     def people() -> None:
@@ -172,7 +174,9 @@ def _database(findings: Findings) -> None:
 # --- connections ---------------------------------------------------------------------------------------------------
 
 
-def _connection(source: ProjectFile, name: str, mappings: Mappings, findings: Findings) -> None:
+def _connection(
+    source: ProjectFile, name: str, mappings: Mappings, known: Mapping[tuple[str, str], Shapes], findings: Findings
+) -> None:
     from prm_sync.connect import registry
 
     connector = registry.find(source.project.connections[name].connector)
@@ -187,7 +191,7 @@ def _connection(source: ProjectFile, name: str, mappings: Mappings, findings: Fi
         wanted = named if named is not None else tuple(s for c, s in mappings if c == name)
         for stream in wanted:
             with findings.about(f"{name}.{stream}"):
-                _stream(session, name, stream, mappings.get((name, stream), ()), findings)
+                _stream(session, name, stream, mappings.get((name, stream), ()), known.get((name, stream)), findings)
         if not wanted:
             findings.add("warning", name, "no stream is pulled: no mapping is for it, and `streams` names none")
     for limit in connector.limits:
@@ -216,8 +220,9 @@ def _session(source: ProjectFile, name: str, connector: Any) -> Iterator[Session
 
 
 def _stream(
-    session: Session, connection: str, name: str, mappings: Sequence[StreamMapping], findings: Findings
-) -> None:
+    session: Session, connection: str, name: str, mappings: Sequence[StreamMapping], expected: Shapes | None,
+    findings: Findings,
+) -> None:  # fmt: skip
     found = session.discover([name])
     subject = f"{connection}.{name}"
     if not found:
@@ -230,6 +235,8 @@ def _stream(
     for mapping in mappings:
         for level, message in field_findings(stream, mapping):
             findings.add(level, subject, message)
+    for level, message in drift_findings(connection, stream, mappings, expected):
+        findings.add(level, subject, message)
     if not mappings:
         findings.add("warning", subject, "is pulled, and no mapping reads it")
 
@@ -256,6 +263,23 @@ def field_findings(stream: Stream, mapping: StreamMapping) -> Iterator[tuple[Lev
             yield "problem", f"{spec.file}: writes {rule.remote}, which is not there{_near(rule.remote, fields)}"
         elif not known.writable:
             yield "problem", f"{spec.file}: writes {rule.remote}, which cannot be written with these credentials"
+
+
+def drift_findings(
+    connection: str, stream: Stream, mappings: Sequence[StreamMapping], expected: Shapes | None
+) -> Iterator[tuple[Level, str]]:
+    """What of the stream is not as it was when it was last pulled in good order. `expected` None: it never was."""
+    from prm_sync.flows.drift import shapes_of
+    from prm_sync.rules import drift as rules
+
+    if not expected or not stream.fields:
+        return
+    now = shapes_of(stream)
+    levels: dict[rules.Severity, Level] = {rules.Severity.BREAKING: "problem", rules.Severity.WARNING: "warning"}
+    for f in rules.differences(expected, now, rules.uses_of([m.spec for m in mappings], [*expected, *now])):
+        if f.severity in levels:
+            accept = f"`prm-sync drift accept {connection} {stream.name} {f.field}` if it is meant to be so"
+            yield levels[f.severity], f"{f.message}; {accept}"
 
 
 def _has(fields: Mapping[str, Any], name: str) -> bool:

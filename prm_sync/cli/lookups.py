@@ -1,4 +1,4 @@
-"""What the commands look up in the warehouse for people, and the two second tries of `quarantine replay`."""
+"""What the commands look up in the warehouse for people."""
 
 from __future__ import annotations
 
@@ -43,6 +43,11 @@ def queues(tx: sa.Connection) -> Row:
         "quarantine": {r["class"]: r["n"] for r in quarantine},
         "outbox": {r["state"]: r["n"] for r in outbox},
         "held": held,
+        "drift": rows(
+            tx,
+            "SELECT connection, stream, field, severity, message FROM ops.drift WHERE state = 'open' "
+            "ORDER BY severity, connection, stream, field",
+        ),
     }
 
 
@@ -157,31 +162,6 @@ def writes(tx: sa.Connection, kind: str, id_: str, size: int = 50) -> list[Row]:
 # --- quarantine ----------------------------------------------------------------------------------------------------
 
 
-def quarantined(tx: sa.Connection, chosen: Row, size: int) -> list[Row]:
-    return rows(
-        tx,
-        "SELECT connection, stream, remote_id, entity, field, code, class, reason, source, first_seen_at, last_seen_at "  # noqa: S608
-        f"FROM ops.quarantine WHERE state = 'open' {_chosen(chosen)} "
-        "ORDER BY last_seen_at DESC, connection, stream, remote_id, field LIMIT :size",
-        **chosen,
-        size=size,
-    )
-
-
-def reasons(tx: sa.Connection, chosen: Row) -> list[Row]:
-    """Open rows counted by what is wrong, the most frequent first."""
-    return rows(
-        tx,
-        "SELECT connection, stream, field, code, class, reason, count(*) AS n FROM ops.quarantine "  # noqa: S608
-        f"WHERE state = 'open' {_chosen(chosen)} GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY n DESC, 1, 2, 3 LIMIT 50",
-        **chosen,
-    )
-
-
-def _chosen(chosen: Row) -> str:
-    return " ".join(f'AND "{column}" = :{column}' for column in chosen)
-
-
 def record(tx: sa.Connection, connection: str, stream: str, remote_id: str) -> Row | None:
     found = rows(
         tx,
@@ -192,33 +172,3 @@ def record(tx: sa.Connection, connection: str, stream: str, remote_id: str) -> R
         id=remote_id,
     )
     return found[0] if found else None
-
-
-def replay(tx: sa.Connection, connection: str, stream: str, ids: Sequence[str]) -> int:
-    """Put these records behind all that was mapped, so that the next refine maps them again; how many.
-
-    Raises the fence of the stream in the same transaction: a pull under way would pass over them, and stops instead.
-    """
-    key = {"c": connection, "s": stream}
-    tx.execute(
-        sa.text("UPDATE raw.cursor SET fence = fence + 1, holder = 'replay' WHERE connection = :c AND stream = :s"), key
-    )
-    return tx.execute(
-        sa.text(
-            "UPDATE raw.record SET seq = nextval('raw.record_seq') "
-            "WHERE connection = :c AND stream = :s AND remote_id = ANY(:ids)"
-        ),
-        {**key, "ids": list(ids)},
-    ).rowcount
-
-
-def send_again(tx: sa.Connection, connection: str, stream: str, targets: Sequence[str] | None) -> int:
-    """Set refused changes back to ready: of these records or targets, or all of the stream; how many."""
-    return tx.execute(
-        sa.text(
-            "UPDATE ops.outbox SET state = 'ready', next_try_at = NULL "
-            "WHERE connection = :c AND stream = :s AND state = 'refused' "
-            "AND (:all OR remote_id = ANY(:ids) OR target = ANY(:ids))"
-        ),
-        {"c": connection, "s": stream, "all": targets is None, "ids": list(targets or ())},
-    ).rowcount

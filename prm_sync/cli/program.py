@@ -11,11 +11,13 @@ from prm_sync.cli import terminal
 from prm_sync.cli.check import check
 from prm_sync.cli.connectors import connectors, emulate
 from prm_sync.cli.database import database
+from prm_sync.cli.drift import drift
+from prm_sync.cli.edits import quarantine
 from prm_sync.cli.explain import explain
 from prm_sync.cli.init import init
 from prm_sync.cli.mappings import mappings
 from prm_sync.cli.plans import approve, plan
-from prm_sync.cli.quarantine import quarantine
+from prm_sync.cli.reconcile import reconcile
 from prm_sync.cli.run import run
 from prm_sync.cli.schemas import schemas
 from prm_sync.cli.services import demo, down, up
@@ -81,9 +83,11 @@ _add(demo, BEGIN, "prm-sync demo --leads 500 --accounts 200 --partners 20")
 _add(run, WORK, "prm-sync run pull refine --connection crm")
 _add(plan, WORK, "prm-sync plan crm Lead --limit 50")
 _add(approve, WORK, "prm-sync approve plan_1f2e3d4c5b6a --by Linh")
+_add(reconcile, WORK, "prm-sync reconcile crm.Lead --repair")
 _add(status, LOOK, "prm-sync status")
 _add(explain, LOOK, "prm-sync explain lead an@example.vn")
 _group(quarantine, "quarantine", LOOK, "prm-sync quarantine list")
+_group(drift, "drift", LOOK, "prm-sync drift list")
 _group(mappings, "mappings", LOOK, "prm-sync mappings test")
 _group(connectors, "connectors", LOOK, "prm-sync connectors list")
 _group(schemas, "schemas", LOOK, "prm-sync schemas write --check")

@@ -1,8 +1,9 @@
-"""`prm-sync quarantine`: what could not be used, why, and a second try for it."""
+"""`prm-sync quarantine`: what could not be used, why, and a second try for it. Corrections are in `edits.py`."""
 
 from __future__ import annotations
 
-from collections import defaultdict
+import re
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,7 +13,7 @@ from prm_sync.errors import ConfigError, PrmSyncError
 from prm_sync.flows.report import EXIT_CODE
 
 if TYPE_CHECKING:
-    from prm_sync.app import App
+    from prm_sync.warehouse.quarantine import Chosen
 
 quarantine = typer.Typer(no_args_is_help=True, help="Records and fields that could not be used, and why.")
 
@@ -21,50 +22,82 @@ OfConnection = Annotated[
     typer.Option("--connection", "-c", help="Only this connection.", autocompletion=opening.connection_names),
 ]
 OfStream = Annotated[str | None, typer.Option("--stream", "-s", help="Only this stream.")]
+OfEntity = Annotated[
+    str | None,
+    typer.Option("--entity", "-e", help="Only what was to become this.", autocompletion=opening.entity_names),
+]
 OfField = Annotated[
     str | None, typer.Option("--field", "-f", help="Canonical field; '*': whole records; 'push': refused writes.")
 ]
+OfCode = Annotated[str | None, typer.Option("--code", help="Kind of trouble, such as invalid or unmapped_value.")]
 OfClass = Annotated[str | None, typer.Option("--class", help="transient, fixable or permanent.")]
-ALL = 1_000_000
+Older = Annotated[str | None, typer.Option("--older-than", help="First seen longer ago than that: 90m, 12h, 7d.")]
+Newer = Annotated[str | None, typer.Option("--newer-than", help="First seen since then: 90m, 12h, 7d.")]
+CLASSES = ("transient", "fixable", "permanent")
+_AGE = re.compile(r"(\d+)([mhd])")
 
 
-def _filters(connection: str | None, stream: str | None, field: str | None, klass: str | None) -> dict[str, Any]:
-    given = {"connection": connection, "stream": stream, "field": field, "class": klass}
-    return {k: v for k, v in given.items() if v is not None}
+def _ago(age: str | None, now: datetime) -> datetime | None:
+    """The time that long before now. Raises ConfigError for what is no age."""
+    if age is None:
+        return None
+    found = _AGE.fullmatch(age.strip())
+    if found is None:
+        raise ConfigError(f'"{age}" is no age: write a number and m, h or d, such as 12h')
+    unit = {"m": "minutes", "h": "hours", "d": "days"}[found[2]]
+    try:
+        return now - timedelta(**{unit: int(found[1])})
+    except OverflowError:
+        raise ConfigError(f'"{age}" is longer ago than there are dates; write fewer') from None
 
 
-@quarantine.command("list", epilog="Example: prm-sync quarantine list --connection crm --field phone")
+def _chosen(now: datetime, older: str | None, newer: str | None, **given: Any) -> Chosen:
+    from prm_sync.warehouse.quarantine import Chosen
+
+    klass = given.get("klass")
+    if klass is not None and klass not in CLASSES:
+        raise ConfigError(f'there is no class "{klass}"; there are: {", ".join(CLASSES)}')
+    return Chosen(**given, before=_ago(older, now), since=_ago(newer, now))
+
+
+@quarantine.command("list", epilog="Example: prm-sync quarantine list --connection crm --field phone --older-than 2d")
 def list_(
     connection: OfConnection = None,
     stream: OfStream = None,
+    entity: OfEntity = None,
     field: OfField = None,
+    code: OfCode = None,
     klass: OfClass = None,
+    older_than: Older = None,
+    newer_than: Newer = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=0, help="Rows to list.")] = 20,
     as_json: terminal.Json = False,
 ) -> None:
     """Count what is in quarantine by its reason, and list the latest."""
-    from prm_sync.cli import lookups
+    from prm_sync.warehouse import quarantine as kept
 
-    chosen = _filters(connection, stream, field, klass)
     with opening.opened() as app, app.db.begin() as tx:
-        counts, found = lookups.reasons(tx, chosen), lookups.quarantined(tx, chosen, limit)
+        chosen = _chosen(
+            app.clock(), older_than, newer_than,
+            connection=connection, stream=stream, entity=entity, field=field, code=code, klass=klass,
+        )  # fmt: skip
+        counts, found = kept.reasons(tx, chosen), kept.rows(tx, chosen, limit)
 
     def people() -> None:
         terminal.table(
             "Reasons",
-            ("records", "where", "field", "class", "reason"),
-            ((r["n"], f"{r['connection']}.{r['stream']}", r["field"], r["class"], r["reason"]) for r in counts),
+            ("records", "where", "entity", "field", "class", "reason", "since"),
+            (
+                (r["n"], f"{r['connection']}.{r['stream']}", *(r[k] for k in ("entity", "field", "class", "reason")),
+                 r["since"])
+                for r in counts
+            ),
             empty="nothing is in quarantine",
-        )
+        )  # fmt: skip
         if found:
-            terminal.table(
-                "Latest",
-                ("connection", "stream", "record", "field", "reason", "last seen"),
-                (
-                    (r["connection"], r["stream"], r["remote_id"], r["field"], r["reason"], r["last_seen_at"])
-                    for r in found
-                ),
-            )
+            columns = ("connection", "stream", "remote_id", "field", "reason", "last_seen_at")
+            head = ("connection", "stream", "record", "field", "reason", "last seen")
+            terminal.table("Latest", head, ([r[c] for c in columns] for r in found))
 
     terminal.result({"state": "done", "reasons": counts, "records": found}, people, as_json=as_json)
 
@@ -77,27 +110,37 @@ def show(
     show_values: terminal.ShowValues = False,
     as_json: terminal.Json = False,
 ) -> None:
-    """Show what is wrong with one record, and the record as it was received."""
+    """Show what is wrong with one record, the record as it was received, and what of it was corrected."""
     from prm_sync.cli import lookups
+    from prm_sync.warehouse import corrections
+    from prm_sync.warehouse import quarantine as kept
+    from prm_sync.warehouse.quarantine import Chosen
 
     with opening.opened() as app:
         with app.db.begin() as tx:
             key = {"connection": connection, "stream": stream, "remote_id": remote_id}
-            found, record = lookups.quarantined(tx, key, 100), lookups.record(tx, connection, stream, remote_id)
+            found = kept.rows(tx, Chosen(connection, stream, ids=(remote_id,)), 100)
+            record = lookups.record(tx, connection, stream, remote_id)
+            edited = corrections.of_records(tx, connection, stream, [remote_id]).get(remote_id, ())
         if record is None and not found:
             raise PrmSyncError(
                 f"{connection}.{stream}: no record has this id; `prm-sync quarantine list` names those in quarantine"
             )
         payload = dict(record["payload"]) if record else {}
+        corrected = {r.field: r.value for r in edited}
         if not show_values:
             plainly = personal.read_plainly(app, connection, stream)
             payload = {k: personal.masked(v, hide=k not in plainly) for k, v in payload.items()}
-    data = {"state": "done", **key, "troubles": found, "record": {**record, "payload": payload} if record else None}
+            corrected = {k: personal.masked(v, hide=k not in plainly) for k, v in corrected.items()}
+    shown = {**record, "payload": payload} if record else None
+    data = {"state": "done", **key, "troubles": found, "record": shown, "corrected": corrected}
 
     def people() -> None:
-        columns = ("entity", "field", "source", "code", "class", "reason", "last_seen_at")
+        columns = ("entity", "field", "source", "code", "class", "reason", "mapping_hash", "first_seen_at")
         terminal.table("In quarantine", columns, [[r[c] for c in columns] for r in found])
         terminal.table("As received", ("field", "value"), payload.items())
+        if corrected:
+            terminal.table("Corrected before it is mapped", ("field", "value"), corrected.items())
         if not show_values:
             terminal.say("personal and unknown values are hidden; --show-values shows them")
 
@@ -111,17 +154,34 @@ def replay(
     ] = None,
     connection: OfConnection = None,
     stream: OfStream = None,
+    entity: OfEntity = None,
     field: OfField = None,
+    code: OfCode = None,
     klass: OfClass = None,
+    older_than: Older = None,
+    newer_than: Newer = None,
     push: Annotated[
         bool, typer.Option("--push", help="Refused writes instead: the next push sends them again.")
     ] = False,
     as_json: terminal.Json = False,
 ) -> None:
     """Map the records in quarantine again (or those of these ids), or, with --push, send refused writes again."""
-    chosen = _filters(connection, stream, field, klass)
+    from prm_sync.flows.replay import replay as again
+    from prm_sync.warehouse import quarantine as kept
+
     with opening.opened() as app:
-        data = _send_again(app, chosen, ids) if push else _map_again(app, chosen, ids)
+        chosen = _chosen(
+            app.clock(), older_than, newer_than,
+            connection=connection, stream=stream, entity=entity, field=field, code=code, klass=klass,
+            ids=tuple(ids) if ids else None, push=push,
+        )  # fmt: skip
+        data: dict[str, Any]
+        if push:
+            with app.db.begin() as tx:
+                data = {"state": "done", "ready": kept.send_again(tx, chosen)}
+        else:
+            done = again(app, chosen)
+            data = {"state": "done", "records": done.records, "resolved": done.resolved, "still": done.still}
 
     def people() -> None:
         if push:
@@ -132,43 +192,6 @@ def replay(
             )
 
     terminal.result(data, people, as_json=as_json)
-
-
-def _map_again(app: App, chosen: dict[str, Any], ids: list[str] | None) -> dict[str, Any]:
-    from prm_sync.cli import lookups
-    from prm_sync.flows.refine import refine
-
-    with app.db.begin() as tx:
-        found = [
-            r
-            for r in lookups.quarantined(tx, chosen, ALL)
-            if r["field"] != "push" and (not ids or r["remote_id"] in ids)
-        ]
-        by_stream: dict[tuple[str, str], set[str]] = defaultdict(set)
-        for r in found:
-            by_stream[r["connection"], r["stream"]].add(r["remote_id"])
-        records = sum(lookups.replay(tx, c, s, sorted(some)) for (c, s), some in sorted(by_stream.items()))
-    entities = sorted({r["entity"] for r in found})
-    if entities:
-        refine(app, entities)
-    with app.db.begin() as tx:
-        before = {(r["connection"], r["stream"], r["remote_id"], r["field"]) for r in found}
-        now = lookups.quarantined(tx, chosen, ALL)
-        still = sum((r["connection"], r["stream"], r["remote_id"], r["field"]) in before for r in now)
-    return {"state": "done", "records": records, "resolved": len(found) - still, "still": still}
-
-
-def _send_again(app: App, chosen: dict[str, Any], ids: list[str] | None) -> dict[str, Any]:
-    from prm_sync.cli import lookups
-
-    with app.db.begin() as tx:
-        found = lookups.quarantined(tx, {**chosen, "field": "push"}, ALL)
-        targets: dict[tuple[str, str], set[str]] = defaultdict(set)
-        for r in found:
-            if not ids or r["remote_id"] in ids:
-                targets[r["connection"], r["stream"]].add(r["remote_id"])
-        ready = sum(lookups.send_again(tx, c, s, sorted(some)) for (c, s), some in sorted(targets.items()))
-    return {"state": "done", "ready": ready}
 
 
 @quarantine.command("accept-deletes", epilog="Example: prm-sync quarantine accept-deletes lists leads")

@@ -79,6 +79,8 @@ def _show(data: dict[str, Any]) -> None:
     terminal.say(f"outbox: {terminal.numbers(data['outbox']) if data['outbox'] else 'empty'}")
     for p in data["held"]:
         terminal.say(f"held: {p['connection']}.{p['stream']}: {p['reason']}; `prm-sync approve {p['id']}`", "yellow")
+    for d in data["drift"]:
+        terminal.say(f"drift: {d['connection']}.{d['stream']}: {d['message']}", "yellow")
     terminal.table(
         "Last runs",
         ("flow", "target", "state", "started", "seconds", "done"),

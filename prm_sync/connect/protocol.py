@@ -88,6 +88,9 @@ class Field:
     writable: bool = False
     choices: tuple[str, ...] = ()
     label: str = ""
+    length: int | None = None  #: most characters of a text, where the remote says so
+    required: bool = False  #: a record cannot be made without it
+    guessed: bool = False  #: the type was told by looking at values: another one is no change of the stream
 
 
 @dataclass(frozen=True, slots=True)

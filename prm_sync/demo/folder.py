@@ -74,7 +74,7 @@ def write_project(folder: Path, systems: Systems, targets_csv: str) -> None:
         "connections": {"crm": crm, "prm": prm, "sheets": files}, "trust": ["crm", "prm", "sheets"],
         "currency": "USD",
         # Nothing runs by itself: the systems are there only while the demo is.
-        "schedules": {"pull": None, "measure": None},
+        "schedules": {"pull": None, "measure": None, "reconcile": None},
     }  # fmt: skip
     text = yaml.safe_dump(project, sort_keys=False, allow_unicode=True, width=110)
     (folder / PROJECT_FILE).write_text(HEAD + text, encoding="utf-8")

@@ -10,7 +10,7 @@ from typing import Any
 from prm_sync.app import App, StreamMapping
 from prm_sync.connect.protocol import Stream
 from prm_sync.rules import reconcile, sharing
-from prm_sync.warehouse import outbox, raw, targets
+from prm_sync.warehouse import drift, outbox, raw, targets
 from prm_sync.warehouse.outbox import Intent
 from prm_sync.warehouse.targets import Target
 
@@ -51,7 +51,8 @@ def planned(app: App, mapping: StreamMapping, stream: Stream, *, after: int, kin
     back = mapping.back
     assert back is not None
     kind = app.connector(mapping.connection).kind
-    comparing = _Comparing(app, mapping, stream, kinds, to_partners=kind == "prm")
+    gone = drift.removed(app.db, mapping.connection, stream.name)
+    comparing = _Comparing(app, mapping, stream, kinds, to_partners=kind == "prm", gone=gone)
     plan = Plan(mapping.connection, stream.name, mapping.entity)
     for batch in targets.changed(
         app.db, mapping.entity, scope_of(kind, mapping.entity), mapping.connection, stream.name, back.uses, after
@@ -68,6 +69,7 @@ class _Comparing:
     stream: Stream
     kinds: Mapping[str, str]
     to_partners: bool
+    gone: frozenset[str]  #: remote fields that cannot be written since they have drifted: the others are
 
     def intents(self, batch: Sequence[Target]) -> Iterator[Intent]:
         connection, stream = self.mapping.connection, self.stream.name
@@ -95,7 +97,7 @@ class _Comparing:
         assert back is not None
         desired = back.run(values)
         observed = _observed(record, last)
-        flat = {name: reconcile.value_at(desired, name) for name in back.fields if _has(desired, name)}
+        flat = {name: reconcile.value_at(desired, name) for name in back.fields if self._writable(desired, name)}
         differing = reconcile.difference(flat, observed, list(flat), self.kinds)
         if not differing:
             return None
@@ -103,6 +105,9 @@ class _Comparing:
         tops = dict.fromkeys(name.split(".")[0] for name in differing)
         shared = tuple(n for n in values if n not in left_out and values[n] is not None) if self.to_partners else ()
         return self._intent(target, "upsert", {t: desired[t] for t in tops}, before, differing, remote_id, last, shared)
+
+    def _writable(self, desired: Mapping[str, Any], name: str) -> bool:
+        return _has(desired, name) and name not in self.gone and name.partition(".")[0] not in self.gone
 
     def _shareable(self, values: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
         """Default deny: to partners go only the fields that the sharing policy names."""

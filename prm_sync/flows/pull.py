@@ -14,6 +14,7 @@ from prm_sync.app import App, StreamMapping
 from prm_sync.connect.ahead import ahead
 from prm_sync.connect.protocol import CursorExpired, Deletes, Page, QuotaSpent, RateLimited, Session, Stream
 from prm_sync.errors import ConfigError
+from prm_sync.flows import drift
 from prm_sync.flows.report import FlowReport, State
 from prm_sync.flows.translate import Mapped, mapped, translate
 from prm_sync.warehouse import indexes, raw
@@ -45,7 +46,10 @@ def pull(
             if declared is None:
                 report.message = f"{connection} has no stream {stream!r}; nothing to pull"
                 return report
+            form = drift.observe(app, connection, declared, started_at)
             reading = _Reading(app, session, declared, connection, run, report, started_at, on_page)
+            if form.returned:  # records that were read meanwhile came without the field
+                reading.start_over()
             try:
                 try:
                     reading.read()
@@ -55,6 +59,8 @@ def pull(
                     reading.read()
             except (QuotaSpent, RateLimited) as stop:
                 report.state, report.message = State.PARTIAL, str(stop)
+            if form.message is not None and report.state is State.DONE:
+                report.state, report.message = State.HELD, form.message
         report.work_s = time.perf_counter() - began
     log.info("pulled", extra={"connection": connection, "stream": stream, "counts": dict(report.numbers)})
     return report
@@ -68,6 +74,11 @@ def _declared(app: App, session: Session, connection: str, stream: str) -> Strea
             f"{connection}: there is no stream {stream!r}; `prm-sync connectors streams {connection}` lists them"
         )
     return found[0] if found else None
+
+
+def believed(absent: int, records: int, *, empty: bool) -> bool:
+    """Whether so many of a stream's records may be gone. `empty`: the read showed none at all."""
+    return not empty and absent <= max(ABSENT_FEW, ABSENT_SHARE * records)
 
 
 @dataclass(slots=True)
@@ -177,7 +188,7 @@ class _Reading:
         absent = watch.absent()
         if not absent:
             return True
-        if watch.empty or len(absent) > max(ABSENT_FEW, ABSENT_SHARE * state.records):
+        if not believed(len(absent), state.records, empty=watch.empty):
             self.report.state = State.HELD
             self.report.message = (
                 f"{self.connection}.{self.stream.name}: a full read no longer shows {len(absent)} of "

@@ -18,7 +18,7 @@ from prm_sync.flows.deliver import Delivery
 from prm_sync.flows.difference import Plan, planned
 from prm_sync.flows.report import FlowReport, State
 from prm_sync.rules import reconcile
-from prm_sync.warehouse import offers, outbox, performance, progress, source, targets
+from prm_sync.warehouse import drift, offers, outbox, performance, progress, source, targets
 from prm_sync.warehouse.db import alone
 from prm_sync.warehouse.runs import Run, running
 
@@ -143,7 +143,8 @@ def _step(mapping: StreamMapping) -> str:
 def _since(app: App, mapping: StreamMapping) -> tuple[int, str]:
     """The change number up to which the stream is known to be as it should be, under today's mapping and policy."""
     assert mapping.back is not None
-    hash_ = f"{mapping.compiled.hash}|{mapping.back.hash}|{app.policies.sharing.version}"
+    gone = ",".join(sorted(drift.removed(app.db, mapping.connection, mapping.stream)))  # back again: compare all again
+    hash_ = f"{mapping.compiled.hash}|{mapping.back.hash}|{app.policies.sharing.version}|{gone}"
     with app.db.begin() as tx:
         return progress.upto(tx, _step(mapping), hash_), hash_
 

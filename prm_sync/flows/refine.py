@@ -94,6 +94,9 @@ def _catch_up(app: App, connection: str, stream: str, run_id: str, report: FlowR
                 raw.keep_cursor(tx, state, None, mapping_hash)
                 return
             staged = raw.Staged(changed=present, deleted=deleted)
-            translate(tx, state, mappings, staged, at=app.clock(), run_id=run_id, report=report)
+            translate(
+                tx, state, mappings, staged, at=app.clock(), run_id=run_id, report=report,
+                same_records=last <= state.mapped_seq,
+            )  # fmt: skip
             raw.keep_mapped(tx, state, last, mapping_hash)
         seq = last

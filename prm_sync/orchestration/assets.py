@@ -12,7 +12,7 @@ from prm_sync.flows.pull import pull
 from prm_sync.flows.push import push
 from prm_sync.flows.refine import refine
 from prm_sync.flows.route import route
-from prm_sync.orchestration import checks, figures, lineage
+from prm_sync.orchestration import checks, figures, lineage, repair_checks
 from prm_sync.orchestration.catalogue import MEASURING_READS, ROUTING_READS, Catalogue, StreamEntry, digest, plain
 from prm_sync.orchestration.edge import OpenOnce, command, headlines, numbers, settled, sql
 from prm_sync.orchestration.keys import LEDGER, PERFORMANCE, core_key, push_key, raw_key, remote_key
@@ -117,7 +117,7 @@ def _raw(entry: StreamEntry, fresh: Freshness) -> dg.AssetsDefinition:
         },
     )
 
-    @_step(spec, checks.raw_specs(key), pool(connection))
+    @_step(spec, [*checks.raw_specs(key), *repair_checks.specs(key)], pool(connection))
     def pulled(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         subject = f"{connection}.{stream}"
         with headlines(subject):
@@ -126,10 +126,12 @@ def _raw(entry: StreamEntry, fresh: Freshness) -> dg.AssetsDefinition:
             pulled_now = pull(app, connection, stream, on_page=progress, dagster_run_id=context.run.run_id)
             report = settled(subject, pulled_now)
             held, rows = figures.held(app, connection, stream), figures.raw_rows(app, connection, stream)
+            most = app.limits_of(connection, stream).max_quarantine_share
+            others = repair_checks.results(app, key, entry)
         yield dg.MaterializeResult(
             asset_key=key,
             metadata={**numbers(report), "dagster/row_count": rows, "quarantine_open": held.records},
-            check_results=checks.raw_results(key, entry, report, held, rows),
+            check_results=[*checks.raw_results(key, entry, report, held, rows, most), *others],
         )
 
     return pulled

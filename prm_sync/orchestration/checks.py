@@ -17,7 +17,6 @@ from prm_sync.orchestration.catalogue import StreamEntry
 from prm_sync.orchestration.edge import check, command, sql
 from prm_sync.rules.routing.facts import week_start
 
-QUARANTINE_SHARE = 0.2  #: of a stream's records; more is blocked
 QUARANTINE_FEW = 10  #: so few records never block
 WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
 
@@ -33,21 +32,24 @@ def raw_specs(key: dg.AssetKey) -> Specs:
         dg.AssetCheckSpec("read_to_the_end", asset=key, description="No quota and no doubt stopped the read early"),
         dg.AssetCheckSpec(
             "quarantine_share", asset=key, blocking=True,
-            description=f"At most {QUARANTINE_SHARE:.0%} of the records are in quarantine; more stops what comes after",
+            description="At most `max_quarantine_share` of the records are in quarantine; more stops what comes after",
         ),
         dg.AssetCheckSpec("values_are_mapped", asset=key, description="The mapping knows every picklist value"),
     ]  # fmt: skip
 
 
-def raw_results(key: dg.AssetKey, entry: StreamEntry, report: FlowReport, held: figures.Held, rows: int) -> Results:
+def raw_results(
+    key: dg.AssetKey, entry: StreamEntry, report: FlowReport, held: figures.Held, rows: int, most: float
+) -> Results:
+    """`most`: the share of the records that may be in quarantine."""
     where = f"connection = '{entry.connection}' AND stream = '{entry.stream}' AND state = 'open'"
     share = held.records / rows if rows else 0.0
     unmapped = "\n".join(f"| {field} | {remote} | {n} |" for field, remote, n in held.unmapped[:50])
     return [
         _ended(key, "read_to_the_end", report),
         check(
-            "quarantine_share", key, held.records <= max(QUARANTINE_FEW, QUARANTINE_SHARE * rows),
-            {"share": share, "records": held.records, "fields": held.fields,
+            "quarantine_share", key, held.records <= max(QUARANTINE_FEW, most * rows),
+            {"share": share, "most": most, "records": held.records, "fields": held.fields,
              "look": command(f"prm-sync quarantine list --connection {entry.connection} --stream {entry.stream}"),
              "query": sql(f"SELECT code, field, reason, count(*) FROM ops.quarantine WHERE {where} GROUP BY 1, 2, 3;")},  # noqa: S608 shown, not run
             severity=ERROR,

@@ -2,7 +2,8 @@
 
 `sync_all` is what the hourly schedule runs: pull, refine, route, push, in one run whose graph shows the whole way.
 `sync_<connection>` pulls and refines one connection; `deliver` does everything but pull; `measure` makes the marts and
-sends what they tell. Two runs of the same job wait for one another (tag `prm_sync/sync`).
+sends what they tell; `reconcile` compares whole streams. Two runs of the same job wait for one another (tag
+`prm_sync/sync`).
 """
 
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from prm_sync.orchestration.purge import PURGE_CRON, purge
 
 SYNC_TAG = "prm_sync/sync"
 SYNC_ALL, DELIVER, MEASURE, PURGE = "sync_all", "deliver", "measure", "purge"
+RECONCILE = "reconcile"
 Job = dg.JobDefinition
 AssetJob = type(dg.define_asset_job("x"))
 UNDER_WAY = [
@@ -56,7 +58,7 @@ def asset_jobs(catalogue: Catalogue) -> dict[str, object]:
     return jobs
 
 
-def schedules(catalogue: Catalogue, jobs: dict[str, object]) -> list[dg.ScheduleDefinition]:
+def schedules(catalogue: Catalogue, jobs: dict[str, object], reconciling: Job) -> list[dg.ScheduleDefinition]:
     """Those of prm_sync.yaml; running from the start, since somebody wrote them down."""
     plan = catalogue.source.project.schedules
     out = [_unless_under_way("daily_purge", PURGE, purge, PURGE_CRON)]
@@ -64,6 +66,8 @@ def schedules(catalogue: Catalogue, jobs: dict[str, object]) -> list[dg.Schedule
         out.append(_unless_under_way("sync", SYNC_ALL, jobs[SYNC_ALL], plan.pull))
     if plan.measure is not None and MEASURE in jobs:
         out.append(_unless_under_way("measuring", MEASURE, jobs[MEASURE], plan.measure))
+    if plan.reconcile is not None and catalogue.streams:
+        out.append(_unless_under_way("reconciling", RECONCILE, reconciling, plan.reconcile))
     return out
 
 

@@ -127,8 +127,9 @@ def watch(settings: ReadSettings, fresh: Sequence[dg.AssetKey]) -> dg.SensorDefi
                     engine, "too_old", name, "has not been brought up to date in time: look at its last runs", now
                 )
             held_upto = _alert_held(engine, before.get("held", ""), now)
+            drift_upto = _alert_drift(engine, before.get("drift", ""), now)
             delivered, waiting = post_waiting(engine, current.alert_url, now)
-        cursor = json.dumps({"late": late, "held": held_upto})
+        cursor = json.dumps({"late": late, "held": held_upto, "drift": drift_upto})
         return dg.SensorResult(
             skip_reason=f"{len(late)} too old, {delivered} alerts posted, {waiting} waiting", cursor=cursor
         )
@@ -158,3 +159,20 @@ def _alert_held(engine: sa.Engine, since: str, now: datetime) -> str:
         )
     ends: list[datetime] = [row.ended_at for row in rows]
     return max([start, *ends]).isoformat()
+
+
+def _alert_drift(engine: sa.Engine, since: str, now: datetime) -> str:
+    """One alert for each field that drifted since the last look and holds nothing; what holds makes its pull `held`."""
+    start = datetime.fromisoformat(since) if since else now
+    with engine.begin() as tx:
+        rows = tx.execute(
+            sa.text(
+                "SELECT connection, stream, message, first_seen_at FROM ops.drift "
+                "WHERE state = 'open' AND severity = 'warning' AND first_seen_at > :since ORDER BY first_seen_at"
+            ),
+            {"since": start},
+        ).all()
+    for row in rows:
+        raise_alert(engine, "drift", f"{row.connection}.{row.stream}", row.message, now)
+    seen: list[datetime] = [row.first_seen_at for row in rows]
+    return max([start, *seen]).isoformat()

@@ -315,6 +315,12 @@ class SeenIds:
         bulk.copy(self._conn, "pg_temp.seen", ("remote_id",), rows)
         self._conn.commit()
 
+    def count(self) -> int:
+        """How many ids it showed, each once."""
+        found = self._conn.exec_driver_sql("SELECT count(DISTINCT remote_id) FROM pg_temp.seen").scalar_one()
+        self._conn.commit()
+        return int(found)
+
     def absent(self) -> list[str]:
         """Ids of present records that the read did not show."""
         rows = self._conn.execute(

@@ -46,12 +46,14 @@ def mark(db: sa.Engine, entity: str) -> int:
 
 def write(
     tx: sa.Connection, entity: str, columns: Sequence[str], unfilled: Sequence[str],
-    new: Sequence[list[Any]], changed: Sequence[list[Any]],
+    new: Sequence[list[Any]], changed: Sequence[list[Any]], *, differing: bool = False,
 ) -> int:  # fmt: skip
     """Keep canonical rows, each HEAD + `columns`; `new` ones are known not to be there yet.
 
     `unfilled` are the entity's other columns: empty. Returns the change number that all the rows get; what they hold
     in its place is written over.
+    `differing`: leave rows alone that say the same already. Only where their records have not changed either: push
+    compares a record with what should be in it whenever its row is touched.
     """
     table, all_columns = f"core.{entity}_source", (*HEAD, *columns)
     touched = change_number(tx, entity)
@@ -74,8 +76,16 @@ def write(
             f"ON CONFLICT (connection, stream, remote_id) DO UPDATE SET {sets}, remote_time = "
             f"CASE WHEN s.deleted_at IS NULL AND ROW({before}) IS NOT DISTINCT FROM ROW({after}) "
             "THEN s.remote_time ELSE excluded.remote_time END"
+            + (f" WHERE {_differs((*MATCH_KEYS, *columns), unfilled)}" if differing else "")
         )
     return touched
+
+
+def _differs(columns: Sequence[str], unfilled: Sequence[str]) -> str:
+    """Whether the row `s` is not what it would be made: SQL."""
+    ours, theirs = (", ".join(f'{row}."{c}"' for c in columns) for row in ("s", "excluded"))
+    filled = "".join(f' OR s."{c}" IS NOT NULL' for c in unfilled)
+    return f"s.deleted_at IS NOT NULL OR ROW({ours}) IS DISTINCT FROM ROW({theirs}){filled}"
 
 
 def mark_deleted(

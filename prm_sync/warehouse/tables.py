@@ -15,6 +15,7 @@ from sqlalchemy.dialects import postgresql as pg
 
 from prm_sync.canonical.entities import ENTITIES
 from prm_sync.canonical.model import Entity, Field, Kind
+from prm_sync.warehouse import tables_repair
 
 SCHEMAS = {
     "raw": "Records exactly as the remote systems wrote them, and how far each stream was read",
@@ -107,6 +108,7 @@ def build(entities: Mapping[str, Entity] = ENTITIES) -> Tables:
     _ops(metadata)
     _ledger(metadata)
     _mart(metadata)
+    tables_repair.add(metadata)
     return Tables(metadata, made)
 
 

@@ -17,6 +17,7 @@ from prm_sync.connect.budget import LocalBudget
 from prm_sync.connect.protocol import Context, Record
 from prm_sync.errors import PrmSyncError
 from prm_sync.project import Limits, connection_config, read_project
+from prm_sync.rules.drift import Shape, differences, uses_of
 from prm_sync.rules.mapping import Fault, compile_mapping, load_mapping
 from prm_sync.rules.reconcile import PlanCounts, within
 from prm_sync.settings import Settings
@@ -174,7 +175,37 @@ def test_a_held_plan_is_told_in_the_words_of_the_page(given: str, counts: PlanCo
     assert same(held.message, documented()[given]), held.message
 
 
+TEXT, LONG = Shape("text", writable=True), Shape("text", length=255)
+STATUS = Shape("choice", ("Open - Not Contacted",))
+DRIFTED: dict[str, tuple[str, Shape | None, Shape | None]] = {
+    "a field that a mapping reads is gone": ("City", TEXT, None),
+    "it has another type": ("City", TEXT, Shape("number", writable=True)),
+    "a field of `back:` can no longer be written": ("Prm_Partner__c", TEXT, Shape("text")),
+    "a new picklist value": ("Status", STATUS, Shape("choice", ("Open - Not Contacted", "Parked"))),
+    "a text field that was made shorter": ("Company", LONG, Shape("text", length=40)),
+    "a field that must be given now": ("Region__c", TEXT, Shape("text", writable=True, required=True)),
+}
+
+
+@pytest.mark.parametrize("given", DRIFTED)
+def test_drift_is_told_in_the_words_of_the_page(given: str) -> None:
+    name, before, after = DRIFTED[given]
+    spec = load_mapping(shipped("mappings") / "salesforce" / "lead.yaml")
+    (found,) = differences(
+        {name: before} if before else {}, {name: after} if after else {}, uses_of([spec], {name})
+    )
+    assert same(found.message, documented()[given].strip()), found.message
+    row = next(line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith(f"| {given} |"))
+    assert row.rstrip(" |").endswith(found.severity)
+
+
+#: what `tests/flows` provokes, with these words: test_drift, test_corrections, test_reconciliation
+BY_FLOWS = {
+    "a field of `when` is gone", "a correction of a field that is not there", "a full read that lacks too many records",
+}  # fmt: skip
+
+
 def test_every_message_of_the_page_is_provoked_here() -> None:
     held = {"a push that makes too many records", "a source that was emptied", "too many changes"}
-    known = {*REFUSED, *RECORDS, *held, "a row with too few cells", "500 columns"}
+    known = {*REFUSED, *RECORDS, *DRIFTED, *BY_FLOWS, *held, "a row with too few cells", "500 columns"}
     assert set(documented()) <= known

@@ -19,8 +19,10 @@ ASSETS = [
     "prm__leads", "prm__partnerships", "push_crm__Lead", "push_prm__leads", "raw_crm__Lead", "raw_prm__leads",
     "raw_prm__partnerships",
 ]  # fmt: skip
-JOBS = ["deliver", "measure", "purge", "sync_all", "sync_crm", "sync_prm"]
-SCHEDULES = {"daily_purge": "40 3 * * *", "measuring": "30 5 * * *", "sync": "0 * * * *"}
+JOBS = ["deliver", "measure", "purge", "reconcile", "sync_all", "sync_crm", "sync_prm"]
+SCHEDULES = {
+    "daily_purge": "40 3 * * *", "measuring": "30 5 * * *", "reconciling": "20 2 * * 0", "sync": "0 * * * *",
+}  # fmt: skip
 SENSORS = ["alert_on_failure", "go_on_without", "watch"]
 
 
