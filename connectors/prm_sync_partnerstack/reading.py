@@ -102,7 +102,9 @@ def _page(
     marks = source.stream.name in config.archived
     gone = [str(row["key"]) for row in listing.items if marks and row.get("archived") is True]
     there = [cut(row, wanted) for row in listing.items if not (marks and row.get("archived") is True)]
-    return Page(there, deleted=gone, cursor=cursor)
+    field = config.merged_field
+    merged = {str(row["key"]): str(row[field]) for row in listing.items if marks and row.get("archived") and row.get(field)}
+    return Page(there, deleted=gone, cursor=cursor, merged=merged)
 
 
 def cut(row: Record, wanted: Collection[str]) -> Record:

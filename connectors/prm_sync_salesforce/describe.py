@@ -26,7 +26,7 @@ def stream_of(described: Mapping[str, Any], only: Collection[str] | None = None)
     modified = next((n for n in STAMPS for f in usable if f["name"] == n and f["filterable"] and f["sortable"]), None)
     names = {f["name"] for f in usable}
     keys = [n for n in match_fields(described) if n in names]
-    kept = names if only is None else {*only, *keys, "Id", "IsDeleted", *([modified] if modified else [])}
+    kept = names if only is None else {*only, *keys, "Id", "IsDeleted", "MasterRecordId", *([modified] if modified else [])}
     marked = described.get("replicateable") and "IsDeleted" in names and modified is not None
     writes = described.get("createable") or described.get("updateable")
     return Stream(

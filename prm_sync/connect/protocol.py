@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
@@ -113,12 +113,14 @@ class Page:
 
     `cursor` is None where stopping after this page would lose something (an unsorted listing, say): the engine then
     stages the page and keeps the cursor it had. `total` is how many records this read will give, where the remote says.
+    `merged`: of the ids in `deleted`, those whose record lives on in another one: id -> id of the record that is left.
     """
 
     records: Sequence[Record]
     deleted: Sequence[str] = ()
     cursor: Cursor | None = None
     total: int | None = None
+    merged: Mapping[str, str] = field(default_factory=dict)
 
 
 # --- writing -----------------------------------------------------------------------------------------------------
