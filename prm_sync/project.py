@@ -33,6 +33,12 @@ class Limits(_Part):
         default=0.5, ge=0, le=1, description="Most of the known records that one plan may change"
     )
     max_delete: int = Field(default=100, ge=0, description="Most records that one plan may delete")
+    max_blank_share: float = Field(
+        default=0.2, ge=0, le=1, description="Most of the known records in which one plan may empty the same field"
+    )
+    max_gone_share: float = Field(
+        default=0.2, ge=0, le=1, description="Most of a stream's records that one read may find gone"
+    )
 
 
 class LimitsForStream(_Part):
@@ -41,6 +47,8 @@ class LimitsForStream(_Part):
     max_create: int | None = Field(default=None, ge=0)
     max_update_share: float | None = Field(default=None, ge=0, le=1)
     max_delete: int | None = Field(default=None, ge=0)
+    max_blank_share: float | None = Field(default=None, ge=0, le=1)
+    max_gone_share: float | None = Field(default=None, ge=0, le=1)
 
 
 class Quota(_Part):

@@ -5,25 +5,26 @@ from __future__ import annotations
 import gc
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+
+import sqlalchemy as sa
 
 from prm_sync.app import App, StreamMapping
 from prm_sync.connect.ahead import ahead
 from prm_sync.connect.protocol import CursorExpired, Deletes, Page, QuotaSpent, RateLimited, Session, Stream
 from prm_sync.errors import ConfigError
+from prm_sync.flows.bury import bury
 from prm_sync.flows.report import FlowReport, State
 from prm_sync.flows.translate import translate
-from prm_sync.warehouse import raw
+from prm_sync.warehouse import raw, tombstones
 from prm_sync.warehouse.runs import Run, running
 
 log = logging.getLogger(__name__)
 
 AHEAD_PAGES = 1  #: pages read while one is being staged
-ABSENT_SHARE = 0.2  #: a full read that misses more of what was there is not believed
-ABSENT_FEW = 10  #: so few missing records are
 
 Mappings = Sequence[StreamMapping]
 OnPage = Callable[[int, int | None], None]  #: records so far, records in all where the remote says
@@ -83,30 +84,42 @@ class _Reading:
 
     def read(self) -> None:
         state = self._take()
-        full = state.cursor is None
+        full = state.full = state.full or not self.stream.incremental
         mappings, mapping_hash = self.app.mappings_of(self.connection, self.stream.name)
         caught_up = not state.behind and (state.mapping_hash == mapping_hash or state.records == 0)
         fields = [f.name for f in self.stream.fields]
-        again = full and state.records and self.stream.deletes is Deletes.MARKED
-        watch = raw.SeenIds(self.app.db, state) if again or self.stream.deletes is Deletes.BY_ABSENCE else None
-        pages, position = 0, None
+        had = state.records
+        marked_again = full and had and self.stream.deletes is Deletes.MARKED
+        by_absence = self.stream.deletes is Deletes.BY_ABSENCE
+        watch = raw.SeenIds(self.app.db, state) if marked_again or by_absence else None
+        mapped, mapped_hash = (mappings, mapping_hash) if caught_up else ((), None)
+        pages, position, empty = 0, None, bool(full and had)
         try:
             for page in ahead(self.session.read(self.stream, state.cursor, fields), AHEAD_PAGES):
-                if watch is not None:  # the position comes last: a read cut short must not hide what is absent
+                empty = empty and not page.records
+                if watch is not None or empty:  # the position comes last: half a read must not hide what is absent
                     position, page = page.cursor or position, replace(page, cursor=None)
-                self._keep(state, page, mappings if caught_up else (), mapping_hash if caught_up else None)
+                self._keep(state, page, mapped, mapped_hash)
                 if watch is not None:
                     watch.add(str(r[self.stream.key]) for r in page.records)
                 pages += 1
                 if self.on_page is not None:
                     self.on_page(self.report.numbers.get("read", 0), page.total)
             if watch is not None and pages:
-                believed = self._delete_absent(
-                    state, watch, mappings if caught_up else (), mapping_hash if caught_up else None
-                )
-                if believed or self.stream.deletes is not Deletes.BY_ABSENCE:  # else read, and held, again
-                    with self.app.db.begin() as tx:
-                        raw.keep_cursor(tx, state, position, mapping_hash if caught_up else None)
+                self._tell_absent(state, watch)
+            if by_absence and not pages and state.gone:  # it is what it was at the cursor: nobody is missing any more
+                with self.app.db.begin() as tx:
+                    tombstones.forget_absent(tx, state.connection, state.stream)
+            emptied = bool(pages) and (empty or (watch is not None and watch.empty and had > 0))
+            believed = bury(
+                self.app, state, mapped, mapped_hash,
+                at=self.started_at, run_id=self.run.id, report=self.report, emptied=emptied,
+            )  # fmt: skip
+            if emptied and believed:
+                believed = self._nothing_at_all(had)
+            if watch is not None and pages and (believed or not by_absence):  # else read, and held, again
+                with self.app.db.begin() as tx:
+                    raw.keep_cursor(tx, state, position, mapped_hash)
         finally:
             if watch is not None:
                 watch.close()
@@ -130,42 +143,49 @@ class _Reading:
         with self.app.db.begin() as tx:
             # Page and cursor would be lost together, and read again.
             tx.exec_driver_sql("SET LOCAL synchronous_commit = off")
-            staged = raw.stage(
-                tx, state, page.records, page.deleted, seen_at=self.started_at, run_id=self.run.id
-            )
+            staged = raw.stage(tx, state, page.records, seen_at=self.started_at, run_id=self.run.id)
+            if page.deleted or page.merged:
+                self._tell(tx, state, [*page.deleted, *page.merged], "marked", page.merged)
             translate(tx, state, mappings, staged, at=self.started_at, run_id=self.run.id, report=self.report)
             raw.keep_cursor(tx, state, page.cursor, mapping_hash)
         self.report.add(
             pages=1, read=len(page.records),
-            new=len(staged.new), changed=len(staged.changed), unchanged=staged.unchanged, deleted=len(staged.deleted),
+            new=len(staged.new), changed=len(staged.changed), unchanged=staged.unchanged,
         )  # fmt: skip
+        if staged.late:
+            self.report.add(late=staged.late)
         log.info(
             "page staged",
             extra={"connection": self.connection, "stream": self.stream.name, "records": len(page.records),
                    "new": len(staged.new), "changed": len(staged.changed)},
         )  # fmt: skip
 
-    def _delete_absent(
-        self, state: raw.StreamState, watch: raw.SeenIds, mappings: Mappings, mapping_hash: str | None
-    ) -> bool:
-        """What a complete read did not show is gone; False where so much is missing that the source looks broken."""
+    def _tell(
+        self, tx: sa.Connection, state: raw.StreamState, ids: Sequence[str], how: tombstones.How,
+        merged: Mapping[str, str] | None = None,
+    ) -> None:  # fmt: skip
+        told = tombstones.tell(
+            tx, state.connection, state.stream, ids, how,
+            merged=merged, told_at=self.started_at, run_id=self.run.id,
+        )  # fmt: skip
+        state.gone = state.gone or told > 0
+
+    def _tell_absent(self, state: raw.StreamState, watch: raw.SeenIds) -> None:
+        """What a complete read did not show is gone."""
         absent = watch.absent()
-        if not absent:
-            return True
-        if watch.empty or len(absent) > max(ABSENT_FEW, ABSENT_SHARE * state.records):
+        if absent:
+            with self.app.db.begin() as tx:
+                self._tell(tx, state, absent, "absent")
+
+    def _nothing_at_all(self, had: int) -> bool:
+        """A full read of a stream that tells no deletes gave nothing: that is told, and the stream read again."""
+        if self.report.state is State.DONE:
             self.report.state = State.HELD
             self.report.message = (
-                f"{self.connection}.{self.stream.name}: a full read no longer shows {len(absent)} of "
-                f"{state.records} records; nothing was marked as deleted. Look at the source; if it is right, "
-                f"delete them with `prm-sync quarantine accept-deletes {self.connection} {self.stream.name}`"
+                f"{self.connection}.{self.stream.name}: a full read shows none of the {had} records that were there; "
+                "nothing was marked as deleted. Look at the source, its filters and what the credentials may see"
             )
-            return False
-        with self.app.db.begin() as tx:
-            staged = raw.Staged(deleted=raw.mark_deleted(tx, state, absent, self.started_at))
-            translate(tx, state, mappings, staged, at=self.started_at, run_id=self.run.id, report=self.report)
-            raw.keep_cursor(tx, state, None, mapping_hash)
-        self.report.add(deleted=len(staged.deleted))
-        return True
+        return False
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from prm_sync.app import StreamMapping
 from prm_sync.flows.report import FlowReport
 from prm_sync.rules.mapping import Fault
-from prm_sync.warehouse import raw, source
+from prm_sync.warehouse import raw, source, tombstones
 from prm_sync.warehouse.source import Trouble
 
 Record = Mapping[str, Any]
@@ -47,9 +47,13 @@ def _one(
         tx, state.connection, state.stream, entity, troubles,
         mapping_hash=mapping.compiled.hash, at=at, run_id=run_id,
     )  # fmt: skip
-    gone = [*staged.deleted, *skipped]  # a record that no longer is a partner, say, is gone as one
-    if gone:
-        source.mark_deleted(tx, entity, state.connection, state.stream, gone, at, touched)
+    if staged.deleted:
+        source.mark_deleted(tx, entity, state.connection, state.stream, staged.deleted, at, touched)
+    if state.gone and (new or changed):
+        tombstones.forget(tx, state.connection, state.stream, [row[2] for row in (*new, *changed)], entity)
+    if skipped:  # a record that no longer is a partner, say, is gone as one; how many at once, the end of the read sees
+        told = tombstones.leave_out(tx, entity, state.connection, state.stream, skipped, at, run_id)
+        state.gone = state.gone or told > 0
     report.add(mapped=len(new) + len(changed), quarantined=len(troubles))
 
 

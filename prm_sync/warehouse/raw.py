@@ -13,7 +13,7 @@ import psycopg
 import sqlalchemy as sa
 
 from prm_sync.errors import ContractBroken, FencedOff
-from prm_sync.warehouse import bulk
+from prm_sync.warehouse import bulk, tombstones
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 _COLUMNS = ("connection", "stream", "remote_id", "payload", "hash", "remote_time", "seen_at", "run_id")
@@ -34,6 +34,8 @@ class StreamState:
     key: str
     modified: str | None
     only_new: bool  #: the stream was empty when the run took it: what comes is new, unless a read repeats itself
+    full: bool = False  #: the read shows all there is: what it shows is there now
+    gone: bool = False  #: there are rows of the stream in raw.gone
 
 
 @dataclass(slots=True)
@@ -43,6 +45,7 @@ class Staged:
     new: list[Mapping[str, Any]] = field(default_factory=list)
     changed: list[Mapping[str, Any]] = field(default_factory=list)
     unchanged: int = 0
+    late: int = 0  #: records that were deleted since, by a page that knows nothing of it
     deleted: list[str] = field(default_factory=list)
 
 
@@ -68,9 +71,10 @@ def take(
             sa.text("SELECT EXISTS (SELECT FROM raw.record WHERE connection = :c AND stream = :s AND seq > :seq)"),
             {"c": connection, "s": stream, "seq": row.mapped_seq},
         ).scalar_one()
+        gone = tombstones.there_are(tx, connection, stream)
     return StreamState(
         connection, stream, row.cursor, row.fence, row.mapped_seq, row.mapping_hash, row.records, behind,
-        row.key_field or "", row.modified_field, not row.records,
+        row.key_field or "", row.modified_field, not row.records, row.cursor is None, gone,
     )  # fmt: skip
 
 
@@ -90,10 +94,13 @@ def waits_for_mapping(db: sa.Engine, connection: str, stream: str, mapping_hash:
 
 
 def stage(
-    tx: sa.Connection, state: StreamState, records: Sequence[Mapping[str, Any]], deleted: Sequence[str], *,
-    seen_at: datetime, run_id: str,
-) -> Staged:  # fmt: skip
-    """Keep what of the page is new or changed. Records without their key break the contract."""
+    tx: sa.Connection, state: StreamState, records: Sequence[Mapping[str, Any]], *, seen_at: datetime, run_id: str
+) -> Staged:
+    """Keep what of the page is new or changed. Records without their key break the contract.
+
+    A record that is gone comes back where a full read shows it, or a page with a change made after it went: a late page
+    revives nothing.
+    """
     staged = Staged()
     key, modified = state.key, state.modified
     payloads: dict[str, tuple[Mapping[str, Any], bytes, bytes]] = {}
@@ -117,6 +124,10 @@ def stage(
             staged.unchanged += 1
             continue
         time = instant(record.get(modified)) if modified else None
+        if before is not None and before[1] is not None and not state.full and time is not None:
+            if tombstones.is_late(time, before[2], before[1]):
+                staged.late += 1
+                continue
         if before is None:
             written = payload.decode().replace("\\", "\\\\")  # JSON has no other character that COPY reads
             at = r"\N" if time is None else time.isoformat()
@@ -128,7 +139,7 @@ def stage(
             )
             staged.changed.append(record)
     if fresh and not _added(tx, state, fresh):
-        return stage(tx, state, records, deleted, seen_at=seen_at, run_id=run_id)
+        return stage(tx, state, records, seen_at=seen_at, run_id=run_id)
     if news:
         bulk.stage(tx, "news", "raw.record", _COLUMNS, news)
         tx.exec_driver_sql(
@@ -137,8 +148,9 @@ def stage(
             "FROM pg_temp.news n "
             "WHERE r.connection = n.connection AND r.stream = n.stream AND r.remote_id = n.remote_id"
         )
-    if deleted:
-        staged.deleted = mark_deleted(tx, state, deleted, seen_at)
+    if state.gone:
+        news_of = payloads if state.full else [str(r[key]) for r in (*staged.new, *staged.changed)]
+        tombstones.forget(tx, state.connection, state.stream, news_of)
     return staged
 
 
@@ -168,15 +180,17 @@ def _without_nul(value: Any) -> Any:
     return value
 
 
-def _known(tx: sa.Connection, state: StreamState, ids: list[str]) -> dict[str, tuple[bytes, datetime | None]]:
+def _known(
+    tx: sa.Connection, state: StreamState, ids: list[str]
+) -> dict[str, tuple[bytes, datetime | None, datetime | None]]:
     rows = tx.execute(
         sa.text(
-            "SELECT remote_id, hash, deleted_at FROM raw.record "
+            "SELECT remote_id, hash, deleted_at, remote_time FROM raw.record "
             "WHERE connection = :c AND stream = :s AND remote_id = ANY(:ids)"
         ),
         {"c": state.connection, "s": state.stream, "ids": ids},
     )
-    return {r[0]: (bytes(r[1]), r[2]) for r in rows}
+    return {r[0]: (bytes(r[1]), r[2], r[3]) for r in rows}
 
 
 def mark_deleted(tx: sa.Connection, state: StreamState, ids: Sequence[str], at: datetime) -> list[str]:
