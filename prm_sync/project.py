@@ -56,6 +56,9 @@ class Quota(_Part):
 
     permits: int | None = Field(default=None, ge=1, description="Calls in the limit's window that the account has")
     share: float | None = Field(default=None, gt=0, le=1, description="Part of them that prm-sync may use")
+    reserve: float | None = Field(
+        default=None, ge=0, lt=1, description="Part of that share which reading leaves to writing back (long windows)"
+    )
 
 
 class Connection(_Part):

@@ -184,12 +184,16 @@ class Tenant:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """`permits` calls per `per_s` seconds, of which prm_sync may use `share` (others use the same quota)."""
+    """`permits` calls per `per_s` seconds, of which prm_sync may use `share` (others use the same quota).
+
+    Of our share of a long window (an hour or more), reading leaves the part `reserve` to writing back.
+    """
 
     name: str
     permits: int
     per_s: float
     share: float = 1.0
+    reserve: float = 0.1
 
 
 class Budget(Protocol):

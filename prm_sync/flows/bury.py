@@ -50,8 +50,7 @@ def bury(
             report.add(deleted=len(gone.deleted), left_out=len(found) - len(ids), merged_away=merged)
     if held is not None:
         report.state, report.message = State.HELD, held
-        counts = Counter(t.how for t in found)
-        log.warning("deletes held", extra={"connection": state.connection, "stream": state.stream, **counts})
+        log.warning("deletes held", extra={"connection": state.connection, "stream": state.stream, "n": len(found)})
     return held is None
 
 

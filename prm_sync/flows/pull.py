@@ -39,7 +39,7 @@ def pull(
         began = time.perf_counter()
         report = FlowReport("pull", run.target)
         run.report = report
-        with app.session(connection) as session, rarely_collecting():
+        with app.session(connection, reading=True) as session, rarely_collecting():
             declared = _declared(app, session, connection, stream)
             if declared is None:
                 report.message = f"{connection} has no stream {stream!r}; nothing to pull"

@@ -231,7 +231,7 @@ class _Chunk:
         for root in set(roots.values()):
             row = have[root]
             oldest = row.entity_id or entity_id(self.name, row.connection, row.stream, row.remote_id)
-            found = sorted(ids.get(root, ()), key=lambda i: (-standing.get(i, 0), i != oldest, i))  # noqa: B023
+            found = sorted(ids.get(root, ()), key=lambda i: (-standing.get(i, 0), i != oldest, i))
             winners[root] = found[0] if found and standing.get(found[0]) else oldest
         return winners
 

@@ -124,10 +124,10 @@ def stage(
             staged.unchanged += 1
             continue
         time = instant(record.get(modified)) if modified else None
-        if before is not None and before[1] is not None and not state.full and time is not None:
-            if tombstones.is_late(time, before[2], before[1]):
-                staged.late += 1
-                continue
+        gone_at = before[1] if before is not None and not state.full else None
+        if gone_at is not None and time is not None and tombstones.is_late(time, known[remote_id][2], gone_at):
+            staged.late += 1
+            continue
         if before is None:
             written = payload.decode().replace("\\", "\\\\")  # JSON has no other character that COPY reads
             at = r"\N" if time is None else time.isoformat()

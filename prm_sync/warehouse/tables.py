@@ -288,7 +288,7 @@ def _ops(metadata: sa.MetaData) -> None:
         _need("counts", "create, update, delete, skip, conflict", pg.JSONB()),
         _may("reason", "Why it is held"), _need("created_at", "When", INSTANT), _may("approved_at", "When", INSTANT),
         _may("approved_by", "Who"), _may("run_id", "Run that made it"),
-        schema="ops", comment="What was to be changed in one go: shown, held for approval, approved or within its limits",
+        schema="ops", comment="What was to be changed in one go: shown, held, approved or within its limits",
     )  # fmt: skip
     sa.Table(
         "share_log", metadata,

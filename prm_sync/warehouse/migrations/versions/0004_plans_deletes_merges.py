@@ -104,7 +104,7 @@ def upgrade() -> None:
                schema='ops')
     op.create_table_comment(
         'plan',
-        'What was to be changed in one go: shown, held for approval, approved or within its limits',
+        'What was to be changed in one go: shown, held, approved or within its limits',
         existing_comment='Changes that wait for approval, and those that were approved',
         schema='ops'
     )
@@ -117,7 +117,7 @@ def downgrade() -> None:
     op.create_table_comment(
         'plan',
         'Changes that wait for approval, and those that were approved',
-        existing_comment='What was to be changed in one go: shown, held for approval, approved or within its limits',
+        existing_comment='What was to be changed in one go: shown, held, approved or within its limits',
         schema='ops'
     )
     op.alter_column('plan', 'counts',
