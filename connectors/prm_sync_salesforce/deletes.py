@@ -31,8 +31,8 @@ class Gone:
 def deleted_since(remote: Remote, stream: Stream, since: str, log_since: str) -> Gone:
     """Who was deleted: by the recycle bin since `since`, by the delete log since `log_since`.
 
-    The losers of a merge are among them, as long as they are in the bin. Raises CursorExpired where the delete log begins later than `log_since`: only
-    a full read can tell what is gone.
+    The losers of a merge are among them, and named as such as long as they are in the bin. Raises CursorExpired where
+    the delete log begins later than `log_since`: only a full read can tell what is gone.
     """
     conditions = ["IsDeleted = true", *soql.from_time(stream.modified or "", since)]
     columns = ["Id", *(f.name for f in stream.fields if f.name == MASTER)]

@@ -56,7 +56,8 @@ def plan(app: App, connection: str, stream: str) -> list[Plan]:
         declared = declared_of(session, connection, stream)
     found = [present(app, mapping, declared) for mapping in mappings_of(app, connection, stream)]
     for p in (p for p in found if p.intents):
-        held = reconcile.within(p.counts, app.limits_of(connection, stream), targets.records(app.db, connection, stream))
+        existing = targets.records(app.db, connection, stream)
+        held = reconcile.within(p.counts, app.limits_of(connection, stream), existing)
         with app.db.begin() as tx:
             head = p.head
             plans.supersede(tx, connection, stream, p.entity, plans.SHOWN, but=head.id)

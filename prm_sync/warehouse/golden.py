@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -107,7 +108,8 @@ class _Chunk:
     def run(self) -> Refined:
         self._sql("SET LOCAL synchronous_commit = off")  # a chunk that gets lost is refined again
         self.touched = int(self._sql("SELECT nextval('core.change_seq')").scalar_one())
-        apart = merges.taken_apart(self.tx, self.name, self.after, self.upto, self.now)
+        own_id = partial(entity_id, self.name)
+        apart = merges.taken_apart(self.tx, self.name, self.after, self.upto, self.now, self.cluster, own_id)
         self._load_batch()
         merged_ids, assigned = self._clusters()
         self._write_crosswalk(assigned)
@@ -211,12 +213,8 @@ class _Chunk:
                 assigned[arrived] = (winner, "new" if arrived == root else why.get(arrived, "exact_key"))
             elif found.entity_id != winner:
                 losers[found.entity_id] = winner
-        self._keep_joined(merged, have, assigned)
         if losers:
-            causes = {
-                have[n].entity_id: edge for edge in merged for n in (edge.gone, edge.left) if n in have
-            }  # fmt: skip
-            self._merge(losers, causes)
+            self._merge(losers, {have[n].entity_id for edge in merged for n in (edge.gone, edge.left) if n in have})
         return set(losers.values()), assigned
 
     def _winners(self, roots: dict[int, int], have: dict[int, sa.Row[Any]]) -> dict[int, str]:
@@ -235,19 +233,6 @@ class _Chunk:
             winners[root] = found[0] if found and standing.get(found[0]) else oldest
         return winners
 
-    def _keep_joined(
-        self, merged: Sequence[merges.Edge], have: dict[int, sa.Row[Any]], assigned: dict[int, tuple[str, str]]
-    ) -> None:
-        """Records that got their first entity by a merge: noted, so that they can have one of their own later."""
-        joined = []
-        for edge in merged:
-            for row in (have[n] for n in (edge.gone, edge.left) if n in have and n in assigned):
-                own = entity_id(self.name, row.connection, row.stream, row.remote_id)
-                winner, why = assigned[row.arrived]
-                if why == merges.MERGED and own != winner:
-                    joined.append((f"{row.connection}/{row.stream}/{row.remote_id}", own, winner, edge))
-        merges.keep_joined(self.tx, self.name, joined, self.now)
-
     def _known(self, arrived: Iterable[int]) -> Sequence[sa.Row[Any]]:
         """Source rows by arrival number, with their entity and the arrival number of its oldest record."""
         return self._sql(
@@ -258,12 +243,12 @@ class _Chunk:
             arrived=list(arrived),
         ).all()
 
-    def _merge(self, losers: dict[str, str], causes: dict[str, merges.Edge]) -> None:
+    def _merge(self, losers: dict[str, str], remote: set[str]) -> None:
         """The losers' records go over to the winners; the losing golden rows stay and point at them."""
         bulk.stage(self.tx, "losers", "core.crosswalk", ("entity", "entity_id"), ())
         self._sql("ALTER TABLE pg_temp.losers RENAME COLUMN entity TO loser")
         bulk.copy(self.tx, "pg_temp.losers", ("loser", "entity_id"), losers.items())
-        merges.keep(self.tx, self.name, losers, causes, self.now)
+        merges.keep(self.tx, self.name, {i for i in remote if i in losers}, self.now)
         self._sql(
             "UPDATE core.crosswalk x SET entity_id = l.entity_id, since = :now, "
             "matched_by = CASE WHEN x.matched_by IN ('pushed', 'external_id') THEN x.matched_by ELSE 'exact_key' END "

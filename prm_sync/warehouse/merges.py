@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
 from prm_sync.warehouse.db import lock
+from prm_sync.warehouse.tables import MATCH_KEYS
 
 MERGED = "merged"  #: `crosswalk.matched_by` of records that are one since their remote merged them
+COPIES = ("pushed", "external_id")  #: and of those that we wrote ourselves
+Cluster: TypeAlias = Callable[[Iterable[tuple[int, int]]], dict[int, int]]
+OwnId: TypeAlias = Callable[[str, str, str], str]  #: (connection, stream, remote id) -> id of an entity that begins with it
 LEDGER = "lead_offer"  #: the name under which the ledger's change numbers are given out
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """Two records of a stream that the remote made one, by their arrival numbers and remote ids."""
+    """Two records of a stream that the remote made one, by their arrival numbers."""
 
     gone: int
     left: int
-    connection: str
-    stream: str
-    gone_id: str
-    into_id: str
 
 
 def edges(tx: sa.Connection, entity: str) -> list[Edge]:
@@ -33,14 +34,15 @@ def edges(tx: sa.Connection, entity: str) -> list[Edge]:
     same = "{0}.connection = m.connection AND {0}.stream = m.stream AND {0}.remote_id = m.{1}"
     rows = tx.execute(
         sa.text(
-            "SELECT o.arrived AS gone, s.arrived AS left_, m.connection, m.stream, m.remote_id, m.into_id FROM raw.gone m "
+            "SELECT o.arrived AS gone, s.arrived AS left_ "
+            f"FROM raw.gone m "
             f"JOIN core.{entity}_source o ON {same.format('o', 'remote_id')} AND o.deleted_at IS NOT NULL "
             f"JOIN core.{entity}_source s ON {same.format('s', 'into_id')} "
             "WHERE m.state = 'gone' AND m.into_id IS NOT NULL AND EXISTS (SELECT FROM pg_temp.batch b "
             f"WHERE ({same.format('b', 'remote_id')}) OR ({same.format('b', 'into_id')})) ORDER BY o.arrived"
         )
     )
-    return [Edge(r.gone, r.left_, r.connection, r.stream, r.remote_id, r.into_id) for r in rows]
+    return [Edge(r.gone, r.left_) for r in rows]
 
 
 def standing(tx: sa.Connection, entity: str, ids: Collection[str]) -> dict[str, int]:
@@ -60,51 +62,21 @@ def standing(tx: sa.Connection, entity: str, ids: Collection[str]) -> dict[str, 
     return {r[0]: r[1] for r in rows}
 
 
-def keep(
-    tx: sa.Connection, entity: str, losers: Mapping[str, str], causes: Mapping[str, Edge], now: datetime
-) -> None:
-    """Note which records go over with each loser. Before they do: `losers` are pg_temp.losers (loser, entity_id)."""
+def keep(tx: sa.Connection, entity: str, remote: Collection[str], now: datetime) -> None:
+    """Note which records go over with each loser, before they do; pg_temp.losers has (loser, entity_id).
+
+    `remote`: losers that are one with their winner since a remote merged records, and for no reason of our own.
+    """
     tx.execute(
         sa.text(
-            "INSERT INTO core.entity_merge (entity, loser_id, winner_id, at, moved) "
-            "SELECT :e, l.loser, l.entity_id, :now, coalesce(array_agg(x.connection || '/' || x.stream || '/' || "
-            "x.remote_id ORDER BY x.connection, x.stream, x.remote_id) FILTER (WHERE x.remote_id IS NOT NULL), '{}') "
+            "INSERT INTO core.entity_merge (entity, loser_id, winner_id, why, at, moved) "
+            "SELECT :e, l.loser, l.entity_id, CASE WHEN l.loser = ANY(:remote) THEN 'merged' ELSE 'exact_key' END, :now, "
+            "coalesce(array_agg(x.connection || '/' || x.stream || '/' || x.remote_id ORDER BY x.since, x.remote_id) "
+            "FILTER (WHERE x.remote_id IS NOT NULL), '{}') "
             "FROM pg_temp.losers l LEFT JOIN core.crosswalk x ON x.entity = :e AND x.entity_id = l.loser GROUP BY 2, 3"
         ),
-        {"e": entity, "now": now},
+        {"e": entity, "now": now, "remote": sorted(remote)},
     )
-    caused = [
-        {"c": e.connection, "s": e.stream, "gone": e.gone_id, "into": e.into_id, "e": entity, "loser": loser, "now": now}
-        for loser, e in causes.items() if loser in losers
-    ]  # fmt: skip
-    if caused:
-        tx.execute(
-            sa.text(
-                "UPDATE core.entity_merge SET connection = :c, stream = :s, gone_id = :gone, into_id = :into "
-                "WHERE entity = :e AND loser_id = :loser AND at = :now AND gone_id IS NULL"
-            ),
-            caused,
-        )
-
-
-def keep_joined(
-    tx: sa.Connection, entity: str, joined: Iterable[tuple[str, str, str, Edge]], now: datetime
-) -> None:
-    """Note records that never had an entity of their own, since a merge gave them one: (record, own id, entity, why)."""
-    rows = [
-        {"e": entity, "loser": own, "winner": winner, "now": now, "moved": [record],
-         "c": edge.connection, "s": edge.stream, "gone": edge.gone_id, "into": edge.into_id}
-        for record, own, winner, edge in joined
-    ]  # fmt: skip
-    if rows:
-        tx.execute(
-            sa.text(
-                "INSERT INTO core.entity_merge "
-                "(entity, loser_id, winner_id, at, moved, connection, stream, gone_id, into_id) "
-                "VALUES (:e, :loser, :winner, :now, :moved, :c, :s, :gone, :into)"
-            ),
-            rows,
-        )
 
 
 def follow(tx: sa.Connection, entity: str) -> None:
@@ -118,46 +90,115 @@ def follow(tx: sa.Connection, entity: str) -> None:
     )
 
 
-def taken_apart(tx: sa.Connection, entity: str, after: int, upto: int, now: datetime) -> set[str]:
-    """Undo the merges of records that came back with a change number in (after, upto]; the entities concerned.
+def taken_apart(
+    tx: sa.Connection, entity: str, after: int, upto: int, now: datetime, cluster: Cluster, own_id: OwnId
+) -> set[str]:
+    """Part the entities of merged records that came back with a change number in (after, upto]; those concerned.
 
-    Each side gets its records and its id back. Whether the two are the same person for another reason, the same refine
-    sees by their keys.
+    What is one for another reason stays one: an equal key, another merge, one that was found before.
     """
-    found = tx.execute(
+    if not tx.exec_driver_sql("SELECT EXISTS (SELECT FROM raw.gone WHERE state = 'back')").scalar_one():
+        return set()
+    whole = tx.execute(
         sa.text(
-            "SELECT m.id, m.loser_id, m.winner_id, m.moved FROM core.entity_merge m "
-            f"JOIN core.{entity}_source s "
-            "ON s.connection = m.connection AND s.stream = m.stream AND s.remote_id = m.gone_id "
-            "WHERE m.entity = :e AND m.undone_at IS NULL AND m.gone_id IS NOT NULL AND s.deleted_at IS NULL "
-            "AND s.touched > :after AND s.touched <= :upto ORDER BY m.id DESC"
+            "SELECT DISTINCT x.entity_id FROM raw.gone m "
+            f"JOIN core.{entity}_source s USING (connection, stream, remote_id) "
+            "JOIN core.crosswalk x USING (connection, stream, remote_id) WHERE m.state = 'back' AND x.entity = :e "
+            "AND s.deleted_at IS NULL AND s.touched > :after AND s.touched <= :upto"
         ),
         {"e": entity, "after": after, "upto": upto},
-    ).all()
+    ).scalars()
     affected: set[str] = set()
-    for m in found:
-        affected |= _apart(tx, entity, m.loser_id, m.winner_id, m.moved)
-        tx.execute(sa.text("UPDATE core.entity_merge SET undone_at = :now WHERE id = :id"), {"now": now, "id": m.id})
+    for id_ in whole.all():
+        affected |= _parted(tx, entity, id_, now, cluster, own_id)
     if affected:
         _arrived_anew(tx, entity, affected)
     return affected
 
 
-def _apart(tx: sa.Connection, entity: str, loser: str, winner: str, moved: Sequence[str]) -> set[str]:
-    params = {"e": entity, "loser": loser, "winner": winner, "moved": list(moved)}
-    held = tx.execute(
+def _parted(
+    tx: sa.Connection, entity: str, whole: str, now: datetime, cluster: Cluster, own_id: OwnId
+) -> set[str]:
+    """Give every part of an entity an id: the one it has, where that is of one of its records; else its oldest's."""
+    members = tx.execute(
         sa.text(
-            "UPDATE core.crosswalk x SET entity_id = :loser, matched_by = CASE WHEN matched_by IN ('pushed', 'external_id') "
-            "THEN matched_by ELSE 'new' END FROM core.crosswalk b WHERE b.entity = x.entity "
-            "AND b.connection = x.connection AND b.stream = x.stream AND b.remote_id = x.remote_id "
-            "AND x.entity = :e AND x.connection || '/' || x.stream || '/' || x.remote_id = ANY(:moved) "
-            "RETURNING b.entity_id"
+            f"SELECT x.connection, x.stream, x.remote_id, x.matched_by, s.arrived, {', '.join(MATCH_KEYS)}, "
+            "m.into_id FROM core.crosswalk x "
+            f"LEFT JOIN core.{entity}_source s USING (connection, stream, remote_id) "
+            "LEFT JOIN raw.gone m ON m.connection = x.connection AND m.stream = x.stream "
+            "AND m.remote_id = x.remote_id AND m.entity = '' AND m.state = 'gone' "
+            "WHERE x.entity = :e AND x.entity_id = :id"
+        ),
+        {"e": entity, "id": whole},
+    ).all()
+    own = {_name(r): r for r in members if r.arrived is not None and r.matched_by not in COPIES}
+    past = tx.execute(
+        sa.text(
+            "SELECT loser_id, winner_id, why, moved FROM core.entity_merge WHERE entity = :e AND undone_at IS NULL "
+            "AND moved && cast(:names AS text[]) ORDER BY id DESC"
+        ),
+        {"e": entity, "names": [_name(r) for r in members]},
+    ).all()
+    ids = {own_id(r.connection, r.stream, r.remote_id): name for name, r in own.items()}
+    links = [(n, n) for n in (r.arrived for r in own.values())] + _links(own, past, ids)
+    roots = cluster(links)
+    parts: dict[int, list[str]] = {}
+    for name, r in own.items():
+        parts.setdefault(roots[r.arrived], []).append(name)
+    if len(parts) < 2:
+        return set()
+    named: dict[str, str] = {}
+    for part in parts.values():
+        of_part = {i: own[name].arrived for i, name in ids.items() if name in part}
+        named |= dict.fromkeys(part, whole if whole in of_part else min(of_part, key=lambda i: of_part[i]))
+    came_from = {name: p.loser_id for p in reversed(past) for name in p.moved}
+    for r in members:  # a copy goes with the entity that it was made of
+        if _name(r) not in named:
+            at = came_from.get(_name(r), whole)
+            named[_name(r)] = at if at in named.values() else whole if whole in named.values() else min(named.values())
+    return _named(tx, entity, named, now)
+
+
+def _links(own: Mapping[str, sa.Row[Any]], past: Sequence[sa.Row[Any]], ids: Mapping[str, str]) -> list[tuple[int, int]]:
+    """Which of these records are one still, by arrival number."""
+    links: list[tuple[int, int]] = []
+    first: dict[tuple[int, int], int] = {}
+    for r in own.values():
+        for n, key in enumerate(MATCH_KEYS):
+            if (value := getattr(r, key)) is not None:
+                links.append((first.setdefault((n, value), r.arrived), r.arrived))
+        left = own.get(f"{r.connection}/{r.stream}/{r.into_id}") if r.into_id else None
+        if left is not None:
+            links.append((left.arrived, r.arrived))
+    for p in (p for p in past if p.why != MERGED):
+        joined = [own[name].arrived for name in (*p.moved, ids.get(p.winner_id, "")) if name in own]
+        links += [(joined[0], n) for n in joined[1:]]
+    return links
+
+
+def _named(tx: sa.Connection, entity: str, named: Mapping[str, str], now: datetime) -> set[str]:
+    ids = sorted(set(named.values()))
+    tx.execute(
+        sa.text(
+            "UPDATE core.crosswalk SET entity_id = :id, since = :now "
+            "WHERE entity = :e AND connection || '/' || stream || '/' || remote_id = :name AND entity_id <> :id"
+        ),
+        [{"e": entity, "id": id_, "name": name, "now": now} for name, id_ in named.items()],
+    )
+    params = {"e": entity, "ids": ids, "now": now}
+    tx.execute(sa.text(f'UPDATE core."{entity}" SET merged_into = NULL WHERE id = ANY(:ids)'), params)
+    tx.execute(
+        sa.text(
+            "UPDATE core.entity_merge SET undone_at = :now "
+            "WHERE entity = :e AND loser_id = ANY(:ids) AND undone_at IS NULL"
         ),
         params,
-    ).scalars()
-    affected = {*held, loser, winner}
-    tx.execute(sa.text(f'UPDATE core."{entity}" SET merged_into = NULL WHERE id = :loser'), params)
-    return affected
+    )
+    return set(ids)
+
+
+def _name(row: sa.Row[Any]) -> str:
+    return f"{row.connection}/{row.stream}/{row.remote_id}"
 
 
 def _arrived_anew(tx: sa.Connection, entity: str, ids: Iterable[str]) -> None:

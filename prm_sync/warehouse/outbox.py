@@ -48,8 +48,8 @@ def keep(
     if not intents:
         return 0
     columns = (
-        "token", "connection", "stream", "entity", "entity_id", "target", "op", "values", "before", "after", "match_field",
-        "match_value", "remote_id", "state", "plan_id", "created_at",
+        "token", "connection", "stream", "entity", "entity_id", "target", "op", "values", "before", "after",
+        "match_field", "match_value", "remote_id", "state", "plan_id", "created_at",
     )  # fmt: skip
     rows = (
         (

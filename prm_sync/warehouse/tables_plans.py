@@ -32,7 +32,7 @@ def _gone(metadata: sa.MetaData) -> None:
         _need("entity", "Entity that the mapping's `when` no longer takes it for; empty: the record itself is gone"),
         _need("how", "marked (the remote said so), absent (of a complete read), merged, left_out (by the mapping)"),
         _may("into_id", "Remote id of the record that it was merged into"),
-        _need("state", "waiting: read, and not believed yet; gone: merged, and the record marked as deleted"),
+        _need("state", "waiting: not believed yet; gone: merged, and marked as deleted; back: merged once, and restored"),
         _need("told_at", "Start of the read that told it", INSTANT), _may("run_id", "Run"),
         sa.PrimaryKeyConstraint("remote_id", "connection", "stream", "entity"),
         sa.Index("gone_by_stream", "connection", "stream", "state"),
@@ -49,10 +49,9 @@ def _merges(metadata: sa.MetaData) -> None:
         _need("entity", "Kind of entity"), _need("loser_id", "Entity that was found to be another one"),
         _need("winner_id", "That other one"), _need("at", "When", INSTANT),
         _need("moved", "Records that went over: connection/stream/remote_id", pg.ARRAY(sa.Text())),
-        _may("connection", "Connection, where a remote merged two records"), _may("stream", "Stream of these"),
-        _may("gone_id", "Remote id of the record that was merged away"), _may("into_id", "Of the one that was left"),
-        _may("undone_at", "When the record came back, and the entities were taken apart again", INSTANT),
-        sa.Index("entity_merge_by_record", "gone_id", postgresql_where=sa.text("undone_at IS NULL")),
+        _need("why", "exact_key, or merged: a remote made one record of two"),
+        _may("undone_at", "When they were taken apart again, since a merged record came back", INSTANT),
+        sa.Index("entity_merge_by_loser", "loser_id"),
         schema="core", comment="Which entities became one, and what of them can be taken apart again",
     )  # fmt: skip
 

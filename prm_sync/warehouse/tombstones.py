@@ -65,7 +65,7 @@ def tell(
         "AND r.remote_id = t.remote_id AND (r.deleted_at IS NULL OR t.into_id IS NOT NULL)) "
         "ON CONFLICT (remote_id, connection, stream, entity) DO UPDATE SET how = excluded.how, "
         "into_id = excluded.into_id, state = 'waiting', told_at = excluded.told_at, run_id = excluded.run_id "
-        "WHERE excluded.into_id IS DISTINCT FROM g.into_id AND excluded.into_id IS NOT NULL"
+        "WHERE g.state = 'back' OR (excluded.into_id IS DISTINCT FROM g.into_id AND excluded.into_id IS NOT NULL)"
     ).rowcount
 
 
@@ -85,13 +85,11 @@ def leave_out(
 
 
 def forget(tx: sa.Connection, connection: str, stream: str, ids: Iterable[str], entity: str = "") -> None:
-    """These records are there (again), or taken for the entity again."""
-    tx.execute(
-        sa.text(
-            "DELETE FROM raw.gone WHERE remote_id = ANY(:ids) AND connection = :c AND stream = :s AND entity = :e"
-        ),
-        {"ids": list(ids), "c": connection, "s": stream, "e": entity},
-    )
+    """These records are there (again), or taken for the entity again: refine takes apart what a merge had joined."""
+    params = {"ids": list(ids), "c": connection, "s": stream, "e": entity}
+    where = "WHERE remote_id = ANY(:ids) AND connection = :c AND stream = :s AND entity = :e"
+    tx.execute(sa.text(f"DELETE FROM raw.gone {where} AND state = 'waiting'"), params)
+    tx.execute(sa.text(f"UPDATE raw.gone SET state = 'back' {where} AND state = 'gone'"), params)
 
 
 def forget_absent(tx: sa.Connection, connection: str, stream: str) -> None:

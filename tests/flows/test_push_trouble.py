@@ -182,7 +182,8 @@ def test_a_plan_beyond_its_limit_sends_nothing_until_it_is_approved(small: Bench
     [held] = small.rows("SELECT * FROM ops.plan WHERE connection = 'prm'")
     assert f"prm-sync approve {held['id']}" in (to_prm.message or "")
     assert "would create 8 records, the limit is 5" in (to_prm.message or "")
-    assert (held["state"], held["counts"]) == ("held", {"create": 8, "update": 0, "delete": 0, "skip": 0, "conflict": 0})
+    assert held["state"] == "held"
+    assert held["counts"] == {"create": 8, "update": 0, "delete": 0, "skip": 0, "conflict": 0}
     assert keys(small) == []
     to_prm, _ = small.push()
     assert to_prm.state is State.HELD

@@ -24,16 +24,13 @@ def upgrade() -> None:
     sa.Column('winner_id', sa.Text(), nullable=False, comment='That other one'),
     sa.Column('at', sa.DateTime(timezone=True), nullable=False, comment='When'),
     sa.Column('moved', postgresql.ARRAY(sa.Text()), nullable=False, comment='Records that went over: connection/stream/remote_id'),
-    sa.Column('connection', sa.Text(), nullable=True, comment='Connection, where a remote merged two records'),
-    sa.Column('stream', sa.Text(), nullable=True, comment='Stream of these'),
-    sa.Column('gone_id', sa.Text(), nullable=True, comment='Remote id of the record that was merged away'),
-    sa.Column('into_id', sa.Text(), nullable=True, comment='Of the one that was left'),
-    sa.Column('undone_at', sa.DateTime(timezone=True), nullable=True, comment='When the record came back, and the entities were taken apart again'),
+    sa.Column('why', sa.Text(), nullable=False, comment='exact_key, or merged: a remote made one record of two'),
+    sa.Column('undone_at', sa.DateTime(timezone=True), nullable=True, comment='When they were taken apart again, since a merged record came back'),
     sa.PrimaryKeyConstraint('id'),
     schema='core',
     comment='Which entities became one, and what of them can be taken apart again'
     )
-    op.create_index('entity_merge_by_record', 'entity_merge', ['gone_id'], unique=False, schema='core', postgresql_where=sa.text('undone_at IS NULL'))
+    op.create_index('entity_merge_by_loser', 'entity_merge', ['loser_id'], unique=False, schema='core')
     op.create_table('plan_change',
     sa.Column('plan_id', sa.Text(), nullable=False, comment='Plan'),
     sa.Column('token', sa.Text(), nullable=False, comment='Idempotency token of the change'),
@@ -60,7 +57,7 @@ def upgrade() -> None:
     sa.Column('entity', sa.Text(), nullable=False, comment="Entity that the mapping's `when` no longer takes it for; empty: the record itself is gone"),
     sa.Column('how', sa.Text(), nullable=False, comment='marked (the remote said so), absent (of a complete read), merged, left_out (by the mapping)'),
     sa.Column('into_id', sa.Text(), nullable=True, comment='Remote id of the record that it was merged into'),
-    sa.Column('state', sa.Text(), nullable=False, comment='waiting: read, and not believed yet; gone: merged, and the record marked as deleted'),
+    sa.Column('state', sa.Text(), nullable=False, comment='waiting: not believed yet; gone: merged, and marked as deleted; back: merged once, and restored'),
     sa.Column('told_at', sa.DateTime(timezone=True), nullable=False, comment='Start of the read that told it'),
     sa.Column('run_id', sa.Text(), nullable=True, comment='Run'),
     sa.PrimaryKeyConstraint('remote_id', 'connection', 'stream', 'entity'),
@@ -157,5 +154,5 @@ def downgrade() -> None:
     op.drop_index('gone_by_stream', table_name='gone', schema='raw')
     op.drop_table('gone', schema='raw')
     op.drop_table('plan_change', schema='ops')
-    op.drop_index('entity_merge_by_record', table_name='entity_merge', schema='core', postgresql_where=sa.text('undone_at IS NULL'))
+    op.drop_index('entity_merge_by_loser', table_name='entity_merge', schema='core')
     op.drop_table('entity_merge', schema='core')
