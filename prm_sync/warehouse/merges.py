@@ -15,7 +15,7 @@ from prm_sync.warehouse.tables import MATCH_KEYS
 MERGED = "merged"  #: `crosswalk.matched_by` of records that are one since their remote merged them
 COPIES = ("pushed", "external_id")  #: and of those that we wrote ourselves
 Cluster: TypeAlias = Callable[[Iterable[tuple[int, int]]], dict[int, int]]
-OwnId: TypeAlias = Callable[[str, str, str], str]  #: (connection, stream, remote id) -> id of an entity that begins with it
+OwnId: TypeAlias = Callable[[str, str, str], str]  #: (connection, stream, remote id) -> id of an entity that begins so
 LEDGER = "lead_offer"  #: the name under which the ledger's change numbers are given out
 
 
@@ -70,8 +70,8 @@ def keep(tx: sa.Connection, entity: str, remote: Collection[str], now: datetime)
     tx.execute(
         sa.text(
             "INSERT INTO core.entity_merge (entity, loser_id, winner_id, why, at, moved) "
-            "SELECT :e, l.loser, l.entity_id, CASE WHEN l.loser = ANY(:remote) THEN 'merged' ELSE 'exact_key' END, :now, "
-            "coalesce(array_agg(x.connection || '/' || x.stream || '/' || x.remote_id ORDER BY x.since, x.remote_id) "
+            "SELECT :e, l.loser, l.entity_id, CASE WHEN l.loser = ANY(:remote) THEN 'merged' ELSE 'exact_key' END, "
+            ":now, coalesce(array_agg(x.connection || '/' || x.stream || '/' || x.remote_id ORDER BY x.remote_id) "
             "FILTER (WHERE x.remote_id IS NOT NULL), '{}') "
             "FROM pg_temp.losers l LEFT JOIN core.crosswalk x ON x.entity = :e AND x.entity_id = l.loser GROUP BY 2, 3"
         ),
@@ -156,10 +156,17 @@ def _parted(
         if _name(r) not in named:
             at = came_from.get(_name(r), whole)
             named[_name(r)] = at if at in named.values() else whole if whole in named.values() else min(named.values())
-    return _named(tx, entity, named, now)
+    _name_parts(tx, entity, whole, named, now)
+    lost = [{"id": i, "now_in": named[name]} for i, name in ids.items() if named[name] != i]
+    if lost:
+        text = f'UPDATE core."{entity}" SET merged_into = :now_in WHERE id = :id AND merged_into IS NOT NULL'
+        tx.execute(sa.text(text), lost)
+    return set(named.values())
 
 
-def _links(own: Mapping[str, sa.Row[Any]], past: Sequence[sa.Row[Any]], ids: Mapping[str, str]) -> list[tuple[int, int]]:
+def _links(
+    own: Mapping[str, sa.Row[Any]], past: Sequence[sa.Row[Any]], ids: Mapping[str, str]
+) -> list[tuple[int, int]]:
     """Which of these records are one still, by arrival number."""
     links: list[tuple[int, int]] = []
     first: dict[tuple[int, int], int] = {}
@@ -176,14 +183,14 @@ def _links(own: Mapping[str, sa.Row[Any]], past: Sequence[sa.Row[Any]], ids: Map
     return links
 
 
-def _named(tx: sa.Connection, entity: str, named: Mapping[str, str], now: datetime) -> set[str]:
+def _name_parts(tx: sa.Connection, entity: str, whole: str, named: Mapping[str, str], now: datetime) -> None:
     ids = sorted(set(named.values()))
     tx.execute(
         sa.text(
-            "UPDATE core.crosswalk SET entity_id = :id, since = :now "
-            "WHERE entity = :e AND connection || '/' || stream || '/' || remote_id = :name AND entity_id <> :id"
+            "UPDATE core.crosswalk SET entity_id = :id, since = :now WHERE entity = :e AND entity_id = :whole "
+            "AND connection || '/' || stream || '/' || remote_id = :name AND entity_id <> :id"
         ),
-        [{"e": entity, "id": id_, "name": name, "now": now} for name, id_ in named.items()],
+        [{"e": entity, "whole": whole, "id": id_, "name": name, "now": now} for name, id_ in named.items()],
     )
     params = {"e": entity, "ids": ids, "now": now}
     tx.execute(sa.text(f'UPDATE core."{entity}" SET merged_into = NULL WHERE id = ANY(:ids)'), params)
@@ -194,7 +201,6 @@ def _named(tx: sa.Connection, entity: str, named: Mapping[str, str], now: dateti
         ),
         params,
     )
-    return set(ids)
 
 
 def _name(row: sa.Row[Any]) -> str:

@@ -32,7 +32,7 @@ def _gone(metadata: sa.MetaData) -> None:
         _need("entity", "Entity that the mapping's `when` no longer takes it for; empty: the record itself is gone"),
         _need("how", "marked (the remote said so), absent (of a complete read), merged, left_out (by the mapping)"),
         _may("into_id", "Remote id of the record that it was merged into"),
-        _need("state", "waiting: not believed yet; gone: merged, and marked as deleted; back: merged once, and restored"),
+        _need("state", "waiting: not believed yet; gone: merged, and marked as deleted; back: merged once, restored"),
         _need("told_at", "Start of the read that told it", INSTANT), _may("run_id", "Run"),
         sa.PrimaryKeyConstraint("remote_id", "connection", "stream", "entity"),
         sa.Index("gone_by_stream", "connection", "stream", "state"),

@@ -57,7 +57,7 @@ def upgrade() -> None:
     sa.Column('entity', sa.Text(), nullable=False, comment="Entity that the mapping's `when` no longer takes it for; empty: the record itself is gone"),
     sa.Column('how', sa.Text(), nullable=False, comment='marked (the remote said so), absent (of a complete read), merged, left_out (by the mapping)'),
     sa.Column('into_id', sa.Text(), nullable=True, comment='Remote id of the record that it was merged into'),
-    sa.Column('state', sa.Text(), nullable=False, comment='waiting: not believed yet; gone: merged, and marked as deleted; back: merged once, and restored'),
+    sa.Column('state', sa.Text(), nullable=False, comment='waiting: not believed yet; gone: merged, and marked as deleted; back: merged once, restored'),
     sa.Column('told_at', sa.DateTime(timezone=True), nullable=False, comment='Start of the read that told it'),
     sa.Column('run_id', sa.Text(), nullable=True, comment='Run'),
     sa.PrimaryKeyConstraint('remote_id', 'connection', 'stream', 'entity'),
