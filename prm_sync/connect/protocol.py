@@ -238,7 +238,10 @@ class Settles(Protocol):
     """A session whose writes may become jobs."""
 
     def settle(self, stream: Stream, ticket: Cursor) -> Sequence[Outcome]:
-        """The outcomes of a job, in the order in which its changes were given; all `Later` while it runs."""
+        """The outcomes of a job, in the order in which its changes were given; all `Later` while it runs.
+
+        Raises CursorExpired where the remote knows nothing of the job any more: its changes are then looked up.
+        """
 
 
 @runtime_checkable

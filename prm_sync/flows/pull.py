@@ -40,12 +40,12 @@ def pull(
         report = FlowReport("pull", run.target)
         run.report = report
         with app.session(connection, reading=True) as session, rarely_collecting():
-            declared = _declared(app, session, connection, stream)
-            if declared is None:
-                report.message = f"{connection} has no stream {stream!r}; nothing to pull"
-                return report
-            reading = _Reading(app, session, declared, connection, run, report, started_at, on_page)
             try:
+                declared = _declared(app, session, connection, stream)
+                if declared is None:
+                    report.message = f"{connection} has no stream {stream!r}; nothing to pull"
+                    return report
+                reading = _Reading(app, session, declared, connection, run, report, started_at, on_page)
                 try:
                     reading.read()
                 except CursorExpired:

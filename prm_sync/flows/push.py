@@ -39,9 +39,12 @@ def push(app: App, connection: str, stream: str, *, dagster_run_id: str | None =
         report = FlowReport("push", run.target)
         run.report = report
         with app.session(connection) as session:
-            declared = declared_of(session, connection, stream)
-            for mapping in mappings:
-                _push(app, _Pushing(session, declared, mapping, run), report)
+            try:
+                declared = declared_of(session, connection, stream)
+                for mapping in mappings:
+                    _push(app, _Pushing(session, declared, mapping, run), report)
+            except (QuotaSpent, RateLimited) as stop:  # before it was known what the stream is
+                report.state, report.message = State.PARTIAL, str(stop)
         report.work_s = time.perf_counter() - began
     log.info("pushed", extra={"connection": connection, "stream": stream, "counts": dict(report.numbers)})
     return report
