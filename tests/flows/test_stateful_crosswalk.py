@@ -54,6 +54,23 @@ def machine(app: App, project: Project) -> type[RuleBasedStateMachine]:
             self.remote.merge(loser, winner)
             self.happened(now=now)
 
+        @precondition(lambda self: len(self.remote.rows) > 2)
+        @rule(a=NUMBERS, b=NUMBERS, c=NUMBERS, chained=st.booleans())
+        def merge_and_restore(self, a: int, b: int, c: int, chained: bool) -> None:
+            """Merged and seen, perhaps the winner merged on into a third one, then restored."""
+            loser = sorted(self.remote.rows)[a % len(self.remote.rows)]
+            winner = [i for i in sorted(self.remote.rows) if i != loser][b % (len(self.remote.rows) - 1)]
+            self.remote.merge(loser, winner)
+            self.happened(now=True)
+            self.entities_are_what_the_records_say()
+            if chained:
+                others = [i for i in sorted(self.remote.rows) if i != winner]
+                self.remote.merge(winner, others[c % len(others)])
+                self.happened(now=True)
+                self.entities_are_what_the_records_say()
+            self.remote.undelete(loser)
+            self.happened(now=True)
+
         @precondition(lambda self: self.remote.rows)
         @rule(n=NUMBERS, now=st.booleans())
         def delete(self, n: int, now: bool) -> None:
@@ -124,7 +141,7 @@ def test_the_crosswalk_follows_merges_splits_deletes_and_undeletes(project: Proj
         run_state_machine_as_test(
             machine(app, project),
             settings=settings(
-                max_examples=6, stateful_step_count=8, deadline=None, derandomize=True, database=None,
+                max_examples=6, stateful_step_count=5, deadline=None, derandomize=True, database=None,
                 suppress_health_check=list(HealthCheck),
             ),
         )  # fmt: skip
