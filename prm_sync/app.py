@@ -99,13 +99,16 @@ class App:
         return self.source.project.currency
 
     @contextmanager
-    def session(self, connection: str) -> Iterator[Session]:
-        """The connection, opened. Raises ConfigError for one that is not in the project."""
+    def session(self, connection: str, *, reading: bool = False) -> Iterator[Session]:
+        """The connection, opened; `reading`: calls stop before what is reserved for writing back.
+
+        Raises ConfigError for one that is not in the project.
+        """
         connector = self.connector(connection)
         config = connection_config(self.source, connection, connector.config, self.env)
         context = Context(
             connection=connection,
-            budget=SharedBudget(self.db, connection, self.quotas_of(connection)),
+            budget=SharedBudget(self.db, connection, self.quotas_of(connection), reading=reading),
             log=logging.getLogger(f"prm_sync.connection.{connection}"),
             save_secret=partial(save_secret, self.settings.home, connection),
             transport=self.transports.get(connection),

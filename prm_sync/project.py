@@ -36,6 +36,12 @@ class Limits(_Part):
     max_quarantine_share: float = Field(
         default=0.2, ge=0, le=1, description="Most of a stream's records in quarantine; more stops what comes after"
     )
+    max_blank_share: float = Field(
+        default=0.2, ge=0, le=1, description="Most of the known records in which one plan may empty the same field"
+    )
+    max_gone_share: float = Field(
+        default=0.2, ge=0, le=1, description="Most of a stream's records that one read may find gone"
+    )
 
 
 class LimitsForStream(_Part):
@@ -45,6 +51,8 @@ class LimitsForStream(_Part):
     max_update_share: float | None = Field(default=None, ge=0, le=1)
     max_delete: int | None = Field(default=None, ge=0)
     max_quarantine_share: float | None = Field(default=None, ge=0, le=1)
+    max_blank_share: float | None = Field(default=None, ge=0, le=1)
+    max_gone_share: float | None = Field(default=None, ge=0, le=1)
 
 
 class Quota(_Part):
@@ -52,6 +60,9 @@ class Quota(_Part):
 
     permits: int | None = Field(default=None, ge=1, description="Calls in the limit's window that the account has")
     share: float | None = Field(default=None, gt=0, le=1, description="Part of them that prm-sync may use")
+    reserve: float | None = Field(
+        default=None, ge=0, lt=1, description="Part of that share which reading leaves to writing back (long windows)"
+    )
 
 
 class Connection(_Part):

@@ -30,6 +30,9 @@ class PartnerStackConfig(BaseModel):
     archived: tuple[str, ...] = Field(
         ("partnerships", "leads", "deals"), description="Streams that are read with `include_archived`"
     )
+    merged_field: str = Field(
+        "merged_into", description="Field of an archived row that names the row it was merged into (assumed)"
+    )
     concurrency: int = Field(4, ge=1, le=8, description="Calls of one batch of changes at the same time")
     match_by: Literal["path", "list", "path_then_list"] = Field(
         "path_then_list",

@@ -100,9 +100,12 @@ def _page(
     source: Source, config: PartnerStackConfig, listing: Listing, wanted: Collection[str], cursor: Cursor
 ) -> Page:
     marks = source.stream.name in config.archived
-    gone = [str(row["key"]) for row in listing.items if marks and row.get("archived") is True]
+    archived = [row for row in listing.items if marks and row.get("archived") is True]
+    gone = [str(row["key"]) for row in archived]
     there = [cut(row, wanted) for row in listing.items if not (marks and row.get("archived") is True)]
-    return Page(there, deleted=gone, cursor=cursor)
+    field = config.merged_field
+    merged = {key: str(row[field]) for key, row in zip(gone, archived, strict=True) if row.get(field)}
+    return Page(there, deleted=gone, cursor=cursor, merged=merged)
 
 
 def cut(row: Record, wanted: Collection[str]) -> Record:

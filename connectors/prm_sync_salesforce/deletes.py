@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from prm_sync.connect import CursorExpired, Stream
 from prm_sync_salesforce import soql
 from prm_sync_salesforce.remote import Remote, records_of
 
+MASTER: Final = "MasterRecordId"  #: of a merge's loser: the record that is left; only objects that can merge have it
 MINUTE: Final = timedelta(minutes=1)  #: getDeleted ignores seconds and wants a window of a minute at least
 
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """Ids of deleted records, the server's time when it was first asked, and from where the delete log is read next."""
+    """Ids of deleted records, the server's time when it was first asked, and from where the delete log is read next.
+
+    `merged`: of these ids, the losers of merges -> the record that is left.
+    """
 
     ids: list[str]
+    merged: dict[str, str]
     moment: datetime
     covered: str
 
@@ -25,18 +31,25 @@ class Gone:
 def deleted_since(remote: Remote, stream: Stream, since: str, log_since: str) -> Gone:
     """Who was deleted: by the recycle bin since `since`, by the delete log since `log_since`.
 
-    The losers of a merge are among them. Raises CursorExpired where the delete log begins later than `log_since`: only
-    a full read can tell what is gone.
+    The losers of a merge are among them, and named as such as long as they are in the bin. Raises CursorExpired where
+    the delete log begins later than `log_since`: only a full read can tell what is gone.
     """
     conditions = ["IsDeleted = true", *soql.from_time(stream.modified or "", since)]
-    page, moment = remote.first_page(soql.select(["Id"], stream.name, conditions), deleted=True)
-    binned = [r["Id"] for r in records_of(page)]
+    columns = ["Id", *(f.name for f in stream.fields if f.name == MASTER)]
+    page, moment = remote.first_page(soql.select(columns, stream.name, conditions), deleted=True)
+    rows = records_of(page)
     if not page.done and page.nextRecordsUrl:
         for more in remote.next_pages(page.nextRecordsUrl):
-            binned += [r["Id"] for r in records_of(more)]
+            rows += records_of(more)
+    binned = [r["Id"] for r in rows]
     logged, covered = _logged(remote, stream, log_since, moment)
     # Who is in the log and not in the bin was purged, or brought back.
-    return Gone(binned + _not_there(remote, stream, sorted(logged - set(binned))), moment, covered)
+    gone = binned + _not_there(remote, stream, sorted(logged - set(binned)))
+    return Gone(gone, _merged(rows), moment, covered)
+
+
+def _merged(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    return {r["Id"]: r[MASTER] for r in rows if r.get(MASTER)}
 
 
 def _logged(remote: Remote, stream: Stream, since: str, moment: datetime) -> tuple[set[str], str]:

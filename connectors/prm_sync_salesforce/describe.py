@@ -11,6 +11,7 @@ COLLECTION_ROWS: Final = 200  #: most rows in one call of sObject Collections
 LEFT_OUT: Final = frozenset(("address", "location", "base64", "anyType", "complexvalue"))
 """Compound fields come as objects in REST and not at all in bulk (their parts are fields of their own); blobs are not
 for a sync."""
+NEEDED: Final = ("Id", "IsDeleted", "MasterRecordId")  #: whatever fields the settings name
 STAMPS: Final = ("SystemModstamp", "LastModifiedDate", "CreatedDate")
 
 _KINDS: Final[Mapping[str, Any]] = {
@@ -26,7 +27,7 @@ def stream_of(described: Mapping[str, Any], only: Collection[str] | None = None)
     modified = next((n for n in STAMPS for f in usable if f["name"] == n and f["filterable"] and f["sortable"]), None)
     names = {f["name"] for f in usable}
     keys = [n for n in match_fields(described) if n in names]
-    kept = names if only is None else {*only, *keys, "Id", "IsDeleted", *([modified] if modified else [])}
+    kept = names if only is None else {*only, *keys, *NEEDED, *([modified] if modified else [])}
     marked = described.get("replicateable") and "IsDeleted" in names and modified is not None
     writes = described.get("createable") or described.get("updateable")
     return Stream(

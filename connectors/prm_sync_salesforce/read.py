@@ -106,7 +106,7 @@ def _whole_window(remote: Remote, window: Window, log_since: str | None) -> Iter
         gone = deleted_since(remote, window.stream, window.since, log_since)
         window = replace(window.at(remote, gone.moment), log=gone.covered)
         if gone.ids:
-            yield Page([], deleted=gone.ids)
+            yield Page([], deleted=gone.ids, merged=gone.merged)
     expected = _counted(remote, window) if window.since is None else None
     if _is_long(window) or _is_large(remote, expected):
         try:

@@ -68,7 +68,7 @@ def streams(
     as_json: terminal.Json = False,
 ) -> None:
     """Ask a connection which streams it has, and what can be done with each."""
-    with opening.opened() as app, app.session(connection) as session:
+    with opening.opened() as app, app.session(connection, reading=True) as session:
         pulled = set(app.streams_of(connection))
         rows: list[dict[str, Any]] = [
             {

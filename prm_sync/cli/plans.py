@@ -1,4 +1,4 @@
-"""`prm-sync plan` and `approve`: what a push would change, and the release of one that is held."""
+"""`prm-sync plan` and `approve`: what a push would change, and the release of exactly that."""
 
 from __future__ import annotations
 
@@ -9,46 +9,63 @@ import typer
 
 from prm_sync.cli import opening, personal, terminal
 from prm_sync.errors import ConfigError, ConnectorError
+from prm_sync.flows.report import EXIT_CODE
 
 if TYPE_CHECKING:
     from prm_sync.app import App
     from prm_sync.flows.difference import Plan
 
+SAMPLE = 20  #: changes of each stream that people are shown unasked
+LIST = "list"  #: in the place of a connection: the plans that are kept
+
 
 def plan(
     connection: Annotated[
         str | None,
-        typer.Argument(help="Where to; all that are written to by default.", autocompletion=opening.connection_names),
+        typer.Argument(
+            help="Where to, also as connection.stream; all by default. `list`: the plans that are kept.",
+            autocompletion=opening.connection_names,
+        ),
     ] = None,
     stream: Annotated[str | None, typer.Argument(help="Only this stream.")] = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=0, help="Changes to show of each stream.")] = 20,
+    limit: Annotated[
+        int | None,
+        typer.Option("--limit", "-n", min=0, help=f"Changes to show of each stream; {SAMPLE}, or all with --json."),
+    ] = None,
     show_values: terminal.ShowValues = False,
     as_json: terminal.Json = False,
 ) -> None:
-    """Show what a push would do now, field by field, without doing it."""
+    """Show what a push would do now, field by field, without doing it; `approve` then does exactly that."""
+    with opening.opened() as app:
+        if connection == LIST and LIST not in app.connectors:
+            return list_plans(app, limit or SAMPLE, as_json=as_json)
+        if connection is not None and stream is None and connection not in app.connectors and "." in connection:
+            connection, _, stream = connection.partition(".")
+        data, code = planned_all(app, _wanted(app, connection, stream), _most(limit, as_json), show=show_values)
+    terminal.result(data, lambda: show_all(data), as_json=as_json, code=code)
+    return None
+
+
+def _most(limit: int | None, as_json: bool) -> int | None:
+    return limit if limit is not None or as_json else SAMPLE
+
+
+def planned_all(
+    app: App, wanted: list[tuple[str, str]], limit: int | None, *, show: bool
+) -> tuple[dict[str, Any], int]:
+    """The plans of these streams as one JSON object, and the exit code."""
+    from prm_sync.flows.push import plan as planned
+
     plans: list[dict[str, Any]] = []
     failures: list[dict[str, Any]] = []
     code = 0
-    with opening.opened() as app:
-        for name, stream_name in _wanted(app, connection, stream):
-            from prm_sync.flows.push import plan as planned
-
-            try:
-                plans += [described(app, p, limit, show=show_values) for p in planned(app, name, stream_name)]
-            except (ConnectorError, ConfigError) as error:
-                failures.append({"connection": name, "stream": stream_name, "message": str(error)})
-                code = max(code, terminal.exit_code(error))
-    data = {"state": "failed" if failures else "done", "plans": plans, "failures": failures}
-
-    def people() -> None:
-        for p in plans:
-            _show(p)
-        for f in failures:
-            terminal.complain(f"{f['connection']}.{f['stream']}: {f['message']}")
-        if not plans and not failures:
-            terminal.say("nothing is written anywhere: no mapping has a `back:` part")
-
-    terminal.result(data, people, as_json=as_json, code=code)
+    for name, stream_name in wanted:
+        try:
+            plans += [described(app, p, limit, show=show) for p in planned(app, name, stream_name)]
+        except (ConnectorError, ConfigError) as error:
+            failures.append({"connection": name, "stream": stream_name, "message": str(error)})
+            code = max(code, terminal.exit_code(error))
+    return {"state": "failed" if failures else "done", "plans": plans, "failures": failures}, code
 
 
 def _wanted(app: App, connection: str | None, stream: str | None) -> list[tuple[str, str]]:
@@ -64,13 +81,13 @@ def _wanted(app: App, connection: str | None, stream: str | None) -> list[tuple[
     return wanted
 
 
-def described(app: App, plan: Plan, limit: int, *, show: bool) -> dict[str, Any]:
-    """A plan as one JSON object, at most `limit` of its changes with their values."""
+def described(app: App, plan: Plan, limit: int | None, *, show: bool) -> dict[str, Any]:
+    """A plan as one JSON object, at most `limit` of its changes with their values; None: all."""
     from prm_sync.rules import reconcile
-    from prm_sync.warehouse import targets
+    from prm_sync.warehouse import plans, targets
 
     hidden = frozenset() if show else personal.written_personal(app, plan.connection, plan.stream)
-    counts = plan.counts
+    counts, head = plan.counts, plan.head
     held = reconcile.within(
         counts, app.limits_of(plan.connection, plan.stream), targets.records(app.db, plan.connection, plan.stream)
     )
@@ -90,33 +107,35 @@ def described(app: App, plan: Plan, limit: int, *, show: bool) -> dict[str, Any]
         }
         for i in plan.intents[:limit]
     ]
+    with app.db.begin() as tx:
+        kept = plans.find(tx, head.id)
     return {
-        "id": plan.id,
+        "id": head.id,
+        "hash": head.hash,
         "connection": plan.connection,
         "stream": plan.stream,
         "entity": plan.entity,
         "compared": plan.compared,
-        "create": counts.create,
-        "update": counts.update,
-        "delete": counts.delete,
+        **counts.told(),
         "held": held.message if held else None,
-        "state": _state(app, plan.id),
+        "state": kept.state if kept is not None else None,
         "changes": changes,
         "not_shown": len(plan.intents) - len(changes),
     }
 
 
-def _state(app: App, plan_id: str) -> str | None:
-    """What ops.plan says of it: held, approved ...; None: no push has met it yet."""
-    import sqlalchemy as sa
-
-    with app.db.begin() as tx:
-        found = tx.execute(sa.text("SELECT state FROM ops.plan WHERE id = :id"), {"id": plan_id}).scalar_one_or_none()
-    return None if found is None else str(found)
+def show_all(data: dict[str, Any]) -> None:
+    """The plans, for people."""
+    for p in data["plans"]:
+        _show(p)
+    for f in data["failures"]:
+        terminal.complain(f"{f['connection']}.{f['stream']}: {f['message']}")
+    if not data["plans"] and not data["failures"]:
+        terminal.say("nothing is written anywhere: no mapping has a `back:` part")
 
 
 def _show(p: dict[str, Any]) -> None:
-    counts = f"create {p['create']:,}, update {p['update']:,}, delete {p['delete']:,}, compared {p['compared']:,}"
+    counts = ", ".join(f"{n} {p[n]:,}" for n in ("create", "update", "delete", "skip", "conflict"))
     terminal.say(f"{p['connection']}.{p['stream']} ({p['entity']}): {counts}", "bold")
     rows = [
         (c["op"], c["remote_id"] or c["entity_id"], f["field"], f["old"], f["new"])
@@ -127,44 +146,90 @@ def _show(p: dict[str, Any]) -> None:
         terminal.table("", ("", "record", "field", "old", "new"), rows)
     if p["not_shown"]:
         terminal.say(f"and {p['not_shown']:,} more changes; --limit shows them")
-    if p["held"] and p["state"] == "approved":
-        terminal.say(f"beyond its limits, and approved: the next push sends it ({p['held']})", "yellow")
-    elif p["held"]:
-        release = (
-            f"`prm-sync approve {p['id']}`" if p["state"] == "held" else "`prm-sync run push` holds it for approval"
+    if p["held"]:
+        waits = "is held" if p["state"] == "held" else "will be held"
+        terminal.say(f"beyond its limits, {waits}: {p['held']}", "yellow")
+    if p["changes"] or p["not_shown"]:
+        terminal.say(f"`prm-sync approve {p['id']}` applies exactly this")
+
+
+def list_plans(app: App, limit: int, *, as_json: bool) -> None:
+    """The plans that are kept, those that wait for somebody first."""
+    from prm_sync.warehouse import plans
+
+    with app.db.begin() as tx:
+        waiting = plans.latest(tx, limit, plans.OPEN)
+        others = [r for r in plans.latest(tx, limit) if r.state not in plans.OPEN]
+    found = [dict(r._mapping) for r in (*waiting, *others)][:limit]  # noqa: SLF001 SQLAlchemy's documented name
+
+    def people() -> None:
+        terminal.table(
+            "Plans",
+            ("plan", "stream", "state", "changes", "made", "why, or who"),
+            (
+                (
+                    r["id"],
+                    f"{r['connection']}.{r['stream']}",
+                    r["state"],
+                    terminal.numbers({n: v for n, v in r["counts"].items() if n != "skip"}),
+                    r["created_at"],
+                    r["approved_by"] or r["reason"],
+                )
+                for r in found
+            ),
+            empty="none was made yet",
         )
-        terminal.say(f"beyond its limits: {p['held']}; {release}", "yellow")
+
+    terminal.result({"state": "done", "plans": found}, people, as_json=as_json)
 
 
 def approve(
-    plan_id: Annotated[str, typer.Argument(help="Id of the held plan, as `prm-sync status` shows it.")],
+    plan_id: Annotated[str, typer.Argument(help="Id of the plan, as `prm-sync plan` or `prm-sync status` shows it.")],
     by: Annotated[str | None, typer.Option("--by", help="Who approves; your login name by default.")] = None,
+    look: Annotated[
+        bool, typer.Option(help="Look at the records in the remote first; else only at what was pulled.")
+    ] = True,
+    show_values: terminal.ShowValues = False,
     as_json: terminal.Json = False,
 ) -> None:
-    """Release a held plan: the next push sends its changes."""
-    from prm_sync.warehouse import outbox
+    """Apply exactly this plan; or say what changed since, and apply nothing (exit code 3)."""
+    from prm_sync.flows.approve import approve as apply
 
     with opening.opened() as app:
         who = by or getpass.getuser()
-        row = outbox.approve(app.db, plan_id, who, app.clock())
-        if row is None:
-            raise ConfigError(f"no plan {plan_id!r} is held; {_held(app)}")
+        done = apply(app, plan_id, who, look=look)
+        hidden = frozenset() if show_values else personal.written_personal(app, done.connection, done.stream)
+    report = done.report
+    changed = [
+        {
+            "entity_id": c.entity_id,
+            "remote_id": c.remote_id,
+            "field": c.field,
+            "why": c.why,
+            "planned": personal.masked(c.planned, hide=c.field in hidden),
+            "now": personal.masked(c.now, hide=c.field in hidden),
+        }
+        for c in done.changed
+    ]
     data = {
-        "state": "done",
-        "id": row.id,
-        "connection": row.connection,
-        "stream": row.stream,
-        "counts": row.counts,
+        "state": report.state.value,
+        "id": plan_id,
+        "connection": done.connection,
+        "stream": done.stream,
+        "counts": dict(done.counts),
+        "done": dict(report.counts()),
         "by": who,
+        "changed": changed,
+        "message": report.message,
     }
-    command = f"prm-sync run push -c {row.connection} -s {row.stream}"
-    text = f"approved by {who}: {terminal.numbers(row.counts)}; `{command}` sends it"
-    terminal.result(data, lambda: terminal.say(text), as_json=as_json)
 
+    def people() -> None:
+        if changed:
+            columns = ("remote_id", "field", "why", "planned", "now")
+            terminal.table("Changed since", columns, [[c[n] or "" for n in columns] for c in changed[:SAMPLE]])
+        else:
+            terminal.say(f"approved by {who}: {terminal.numbers(report.counts())}")
+        if report.message:
+            terminal.say(report.message, "yellow")
 
-def _held(app: App) -> str:
-    with app.db.begin() as tx:
-        rows = tx.exec_driver_sql(
-            "SELECT id FROM ops.plan WHERE state = 'held' ORDER BY created_at DESC LIMIT 10"
-        ).all()
-    return f"held are: {', '.join(r[0] for r in rows)}" if rows else "none is"
+    terminal.result(data, people, as_json=as_json, code=EXIT_CODE[report.state])

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from prm_sync.cli import opening, terminal
+from prm_sync.cli.plans import SAMPLE, described, show_all
 from prm_sync.cli.watch import Watch
 from prm_sync.errors import ConfigError, WarehouseError
 from prm_sync.flows.report import EXIT_CODE, FlowReport, State, worst
 
 if TYPE_CHECKING:
     from prm_sync.app import App
+    from prm_sync.flows.difference import Plan
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +88,7 @@ class Runs:
     watch: Watch
     reports: list[FlowReport] = field(default_factory=list)
     errors: list[Exception] = field(default_factory=list)
+    plans: list[Plan] = field(default_factory=list)  #: of a dry run: what its pushes would change
 
     def all(self) -> None:
         from prm_sync.flows.measure import measure
@@ -186,9 +189,8 @@ class Runs:
             def flow(connection: str = connection, stream: str = stream) -> FlowReport:
                 report = FlowReport("push", f"{connection}.{stream}", message="would be sent, as the warehouse is now")
                 for p in plan(self.app, connection, stream):
-                    report.add(
-                        compared=p.compared, create=p.counts.create, update=p.counts.update, delete=p.counts.delete
-                    )
+                    report.add(compared=p.compared, **p.counts.told())
+                    self.plans.append(p)
                 return report
 
             self.one("push", f"{connection}.{stream}", flow)
@@ -221,13 +223,23 @@ def run(
         choice.pulls(app), choice.pushes(app)  # a name that is not there is told before anything is done
         for problem in app.problems:
             terminal.complain(f"left out: {problem}", "yellow")
+        shown: list[dict[str, Any]] = []
         if dry_run:
             runs.dry()
+            shown = [described(app, p, None if as_json else SAMPLE, show=False) for p in runs.plans]
         else:
             runs.all()
         problems = [str(p) for p in app.problems]
     data = outcome(runs, problems, time.perf_counter() - began)
-    terminal.result(data, lambda: _table(runs.reports, data), as_json=as_json, code=_code(runs, data["state"]))
+    if dry_run:
+        data["plans"] = shown
+
+    def people() -> None:
+        _table(runs.reports, data)
+        if shown:
+            show_all({"plans": shown, "failures": []})
+
+    terminal.result(data, people, as_json=as_json, code=_code(runs, data["state"]))
 
 
 def outcome(runs: Runs, problems: Sequence[str], seconds: float) -> dict[str, Any]:

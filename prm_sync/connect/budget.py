@@ -6,7 +6,8 @@ grants up to twice the share in the first window; with a daily quota that is oth
 `SLOTS` slots, so the state is small (it fits one database row) and a permit comes back at most one slot late.
 
 What the remote itself says is left (`learned`) counts until it resets: it knows what others used. A small reserve of it
-is never touched, so that people can still log in when we have eaten our share.
+is never touched, so that people can still log in when we have eaten our share. Of our share, in turn, whoever only
+reads leaves a part to those who write back: a read that is stopped goes on tomorrow, an answer to a partner should not.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from prm_sync.errors import ContractBroken, QuotaSpent
 
 SLOTS: Final = 24
 RESERVE: Final = 0.02  #: part of a limit's permits that is left to people, by the remote's own count
+LONG_S: Final = 3_600.0  #: windows as long as this have a reserve for writing; in shorter ones everybody just waits
 LONGEST_WAIT_S: Final = 60.0  #: longer than this is no wait but the end of the run
 
 
@@ -40,18 +42,23 @@ class Usage:
     resets_at: float = 0.0
 
 
-def granted_permits(limit: Limit) -> int:
-    """The permits of one window that are ours; at least 1, or nothing could ever be called."""
-    return max(1, math.floor(limit.permits * limit.share + 1e-9))
+def granted_permits(limit: Limit, *, reading: bool = False) -> int:
+    """The permits of one window that are ours (that reading may use); at least 1, or nothing could ever be called."""
+    return max(1, math.floor(limit.permits * (limit.share - _reserved(limit, reading=reading)) + 1e-9))
 
 
-def grant(usage: Usage, limit: Limit, cost: int, now: float) -> tuple[Usage, float]:
+def _reserved(limit: Limit, *, reading: bool) -> float:
+    """The part of all permits that is left to writing."""
+    return limit.share * limit.reserve if reading and limit.per_s >= LONG_S else 0.0
+
+
+def grant(usage: Usage, limit: Limit, cost: int, now: float, *, reading: bool = False) -> tuple[Usage, float]:
     """Takes `cost` permits: the new usage and 0.0; or, where it must wait, the usage without them and how long (s).
 
-    A call that costs more than our whole share is counted as the whole share.
+    A call that costs more than our whole share is counted as the whole share. `reading`: the reserve is not touched.
     """
     usage = _current(usage, limit, now)
-    ours = granted_permits(limit)
+    ours = granted_permits(limit, reading=reading)
     cost = min(cost, ours)
     slot_s = limit.per_s / SLOTS
     wait_s, used = 0.0, sum(permits for _, permits in usage.slots)
@@ -60,7 +67,9 @@ def grant(usage: Usage, limit: Limit, cost: int, now: float) -> tuple[Usage, flo
             break
         used -= permits
         wait_s = _ends(slot, slot_s, limit) - now
-    if usage.left is not None and usage.left - cost < math.floor(limit.permits * RESERVE):
+    if usage.left is not None and usage.left - cost < math.floor(
+        limit.permits * (RESERVE + _reserved(limit, reading=reading))
+    ):
         wait_s = max(wait_s, usage.resets_at - now)
     if wait_s > 0:
         return usage, wait_s
@@ -71,10 +80,10 @@ def grant(usage: Usage, limit: Limit, cost: int, now: float) -> tuple[Usage, flo
 
 
 def grant_all(
-    usages: Mapping[str, Usage], limits: Sequence[Limit], cost: int, now: float
+    usages: Mapping[str, Usage], limits: Sequence[Limit], cost: int, now: float, *, reading: bool = False
 ) -> tuple[dict[str, Usage], float]:
     """Takes `cost` of every limit or of none: the new usages by limit name and 0.0, or those without, and the wait."""
-    tried = {limit.name: grant(usages.get(limit.name, Usage()), limit, cost, now) for limit in limits}
+    tried = {limit.name: grant(usages.get(limit.name, Usage()), limit, cost, now, reading=reading) for limit in limits}
     wait_s = max((wait for _, wait in tried.values()), default=0.0)
     if wait_s > 0:
         return dict(usages), wait_s

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
@@ -116,12 +116,14 @@ class Page:
 
     `cursor` is None where stopping after this page would lose something (an unsorted listing, say): the engine then
     stages the page and keeps the cursor it had. `total` is how many records this read will give, where the remote says.
+    `merged`: of the ids in `deleted`, those whose record lives on in another one: id -> id of the record that is left.
     """
 
     records: Sequence[Record]
     deleted: Sequence[str] = ()
     cursor: Cursor | None = None
     total: int | None = None
+    merged: Mapping[str, str] = field(default_factory=dict)
 
 
 # --- writing -----------------------------------------------------------------------------------------------------
@@ -185,12 +187,16 @@ class Tenant:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """`permits` calls per `per_s` seconds, of which prm_sync may use `share` (others use the same quota)."""
+    """`permits` calls per `per_s` seconds, of which prm_sync may use `share` (others use the same quota).
+
+    Of our share of a long window (an hour or more), reading leaves the part `reserve` to writing back.
+    """
 
     name: str
     permits: int
     per_s: float
     share: float = 1.0
+    reserve: float = 0.1
 
 
 class Budget(Protocol):
@@ -235,7 +241,10 @@ class Settles(Protocol):
     """A session whose writes may become jobs."""
 
     def settle(self, stream: Stream, ticket: Cursor) -> Sequence[Outcome]:
-        """The outcomes of a job, in the order in which its changes were given; all `Later` while it runs."""
+        """The outcomes of a job, in the order in which its changes were given; all `Later` while it runs.
+
+        Raises CursorExpired where the remote knows nothing of the job any more: its changes are then looked up.
+        """
 
 
 @runtime_checkable

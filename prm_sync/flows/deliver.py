@@ -11,6 +11,7 @@ from prm_sync.connect.protocol import (
     Change,
     ConnectorError,
     ContractBroken,
+    CursorExpired,
     Done,
     Fetches,
     Later,
@@ -45,7 +46,16 @@ class Delivery:
     # --- sending ---
 
     def send_ready(self) -> None:
-        """Send all that is ready. Raises what the connector raises; what was under way is then `unknown`."""
+        """Send all that is ready. Raises what the connector raises; what was under way is then `unknown`.
+
+        What a lost job was to do is looked up at once, and sent again where it was not done; once in one push.
+        """
+        self._send_all()
+        if self._ask_jobs():
+            self.look_up_doubtful()
+            self._send_all()
+
+    def _send_all(self) -> None:
         while True:
             with self.app.db.begin() as tx:
                 rows = outbox.take_ready(
@@ -54,7 +64,6 @@ class Delivery:
             if not rows:
                 break
             self._send(rows)
-        self._ask_jobs()
 
     def _send(self, rows: Sequence[Any]) -> None:
         changes = [_change(r) for r in rows]
@@ -121,20 +130,28 @@ class Delivery:
 
     # --- jobs of the remote ---
 
-    def _ask_jobs(self) -> None:
+    def _ask_jobs(self) -> bool:
+        """Settle what the jobs of the remote have done so far; whether one of them was lost."""
         with self.app.db.begin() as tx:
             rows = outbox.waiting(tx, self.connection, self.name)
         if not rows:
-            return
+            return False
         if not isinstance(self.session, Settles):
             raise ContractBroken(f"{self.connection}.{self.name}: the connector makes jobs that it cannot settle")
         by_ticket: dict[str, list[Any]] = {}
         for row in rows:
             by_ticket.setdefault(str(row.ticket), []).append(row)
+        lost = False
         for group in by_ticket.values():
-            outcomes = self.session.settle(self.stream, group[0].ticket)
+            try:
+                outcomes = self.session.settle(self.stream, group[0].ticket)
+            except CursorExpired as error:
+                lost = True
+                self._settle([Settled(r, "unknown", code=error.code, message=str(error)) for r in group])
+                continue
             settled = [self._settled(r, o) for r, o in zip(group, outcomes, strict=True)]
             self._settle([s for s in settled if s.state != "waiting"])
+        return lost
 
     # --- unknown outcomes ---
 

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from prm_sync.app import App, StreamMapping
 from prm_sync.connect.protocol import Stream
 from prm_sync.rules import reconcile, sharing
 from prm_sync.warehouse import drift, outbox, raw, targets
 from prm_sync.warehouse.outbox import Intent
+from prm_sync.warehouse.plans import PlanHead
 from prm_sync.warehouse.targets import Target
 
 
 @dataclass(slots=True)
 class Plan:
-    """What is to be done to one stream; `id` says exactly what, so the same plan has the same id."""
+    """What is to be done to one stream; `hash` says exactly what, so the same plan has the same id."""
 
     connection: str
     stream: str
     entity: str
     intents: list[Intent] = field(default_factory=list)
     targets: list[tuple[str, str]] = field(default_factory=list)  #: (entity id, target) of all that was compared
+    conflicts: int = 0  #: records of which a field waits for a decision; what is agreed of them is among the intents
 
     @property
     def compared(self) -> int:
@@ -33,12 +38,26 @@ class Plan:
     def counts(self) -> reconcile.PlanCounts:
         delete = sum(i.op == "delete" for i in self.intents)
         create = sum(i.creates for i in self.intents)
-        return reconcile.PlanCounts(create=create, update=len(self.intents) - create - delete, delete=delete)
+        blanks = Counter(n for i in self.intents if i.op == "upsert" for n in reconcile.emptied(i.before, i.after))
+        [(blanked, most)] = blanks.most_common(1) or [("", 0)]
+        return reconcile.PlanCounts(
+            create=create, update=len(self.intents) - create - delete, delete=delete,
+            skip=self.compared - len(self.intents), conflict=self.conflicts, blanked=blanked, blanks=most,
+        )  # fmt: skip
 
     @property
-    def id(self) -> str:
-        text = "|".join(sorted(i.token for i in self.intents))
-        return "plan_" + hashlib.sha256(f"{self.connection}|{self.stream}|{text}".encode()).hexdigest()[:12]
+    def hash(self) -> str:
+        """Of every change: what it sets, and what was observed before it."""
+        lines = sorted(msgspec.json.encode((i.token, i.before, i.after), order="deterministic") for i in self.intents)
+        about = f"{self.connection}|{self.stream}|{self.entity}|".encode()
+        return hashlib.sha256(about + b"|".join(lines)).hexdigest()
+
+    @property
+    def head(self) -> PlanHead:
+        hash_ = self.hash
+        return PlanHead(
+            "plan_" + hash_[:12], hash_, self.connection, self.stream, self.entity, self.counts.told()
+        )  # fmt: skip
 
 
 def scope_of(kind: str, entity: str) -> targets.Scope:
@@ -87,7 +106,7 @@ class _Comparing:
         record = seen.get(remote_id) if remote_id else None
         gone = record is not None and record.deleted_at is not None
         if target.op == "delete":
-            if remote_id is None or gone or (last is not None and last.op == "delete"):
+            if remote_id is None or gone or _deleted_since(last, record):
                 return None
             return self._intent(target, "delete", {}, {}, {}, remote_id, last, ())
         if gone:
@@ -141,6 +160,13 @@ def _observed(record: Any, last: Any) -> dict[str, Any] | None:
     if last is not None and last.op == "upsert" and last.settled_at is not None and last.settled_at > record.seen_at:
         return {**record.payload, **last.values}
     return dict(record.payload)
+
+
+def _deleted_since(last: Any, record: Any) -> bool:
+    """Whether we deleted it, and have not seen it come back: what somebody revives over there is deleted again."""
+    if last is None or last.op != "delete":
+        return False
+    return record is None or last.settled_at is None or last.settled_at >= record.seen_at
 
 
 def _has(record: Mapping[str, Any], name: str) -> bool:

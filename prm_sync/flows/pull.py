@@ -5,27 +5,28 @@ from __future__ import annotations
 import gc
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+
+import sqlalchemy as sa
 
 from prm_sync.app import App, StreamMapping
 from prm_sync.connect.ahead import ahead
 from prm_sync.connect.protocol import CursorExpired, Deletes, Page, QuotaSpent, RateLimited, Session, Stream
 from prm_sync.errors import ConfigError
 from prm_sync.flows import drift
+from prm_sync.flows.bury import bury
 from prm_sync.flows.report import FlowReport, State
 from prm_sync.flows.translate import Mapped, mapped, translate
-from prm_sync.warehouse import indexes, raw
+from prm_sync.warehouse import indexes, raw, tombstones
 from prm_sync.warehouse.runs import Run, running
 
 log = logging.getLogger(__name__)
 
 AHEAD_PAGES = 1  #: pages read while one is being staged
 LARGE = 50_000  #: records of a first read from which on indexes are made afterwards
-ABSENT_SHARE = 0.2  #: a full read that misses more of what was there is not believed
-ABSENT_FEW = 10  #: so few missing records are
 
 Mappings = Sequence[StreamMapping]
 Prepared = tuple[Page, list[raw.Encoded], "list[Mapped] | None"]
@@ -41,16 +42,18 @@ def pull(
         began = time.perf_counter()
         report = FlowReport("pull", run.target)
         run.report = report
-        with app.session(connection) as session, rarely_collecting():
-            declared = _declared(app, session, connection, stream)
-            if declared is None:
-                report.message = f"{connection} has no stream {stream!r}; nothing to pull"
-                return report
-            form = drift.observe(app, connection, declared, started_at)
-            reading = _Reading(app, session, declared, connection, run, report, started_at, on_page)
-            if form.returned:  # records that were read meanwhile came without the field
-                reading.start_over()
+        drifted: str | None = None
+        with app.session(connection, reading=True) as session, rarely_collecting():
             try:
+                declared = _declared(app, session, connection, stream)
+                if declared is None:
+                    report.message = f"{connection} has no stream {stream!r}; nothing to pull"
+                    return report
+                form = drift.observe(app, connection, declared, started_at)
+                drifted = form.message
+                reading = _Reading(app, session, declared, connection, run, report, started_at, on_page)
+                if form.returned:  # records that were read meanwhile came without the field
+                    reading.start_over()
                 try:
                     reading.read()
                 except CursorExpired:
@@ -59,8 +62,8 @@ def pull(
                     reading.read()
             except (QuotaSpent, RateLimited) as stop:
                 report.state, report.message = State.PARTIAL, str(stop)
-            if form.message is not None and report.state is State.DONE:
-                report.state, report.message = State.HELD, form.message
+            if drifted is not None and report.state is State.DONE:
+                report.state, report.message = State.HELD, drifted
         report.work_s = time.perf_counter() - began
     log.info("pulled", extra={"connection": connection, "stream": stream, "counts": dict(report.numbers)})
     return report
@@ -74,11 +77,6 @@ def _declared(app: App, session: Session, connection: str, stream: str) -> Strea
             f"{connection}: there is no stream {stream!r}; `prm-sync connectors streams {connection}` lists them"
         )
     return found[0] if found else None
-
-
-def believed(absent: int, records: int, *, empty: bool) -> bool:
-    """Whether so many of a stream's records may be gone. `empty`: the read showed none at all."""
-    return not empty and absent <= max(ABSENT_FEW, ABSENT_SHARE * records)
 
 
 @dataclass(slots=True)
@@ -96,16 +94,19 @@ class _Reading:
 
     def read(self) -> None:
         state = self._take()
+        full = state.full = state.full or not self.stream.incremental
         mappings, mapping_hash = self.app.mappings_of(self.connection, self.stream.name)
         caught_up = not state.behind and (state.mapping_hash == mapping_hash or state.records == 0)
         now, now_hash = (mappings, mapping_hash) if caught_up else ((), None)  # else refine maps it, all that waits
-        full = state.cursor is None
-        again = full and state.records and self.stream.deletes is Deletes.MARKED
-        watch = raw.SeenIds(self.app.db, state) if again or self.stream.deletes is Deletes.BY_ABSENCE else None
-        pages, position = 0, None
+        had = state.records
+        marked_again = full and had and self.stream.deletes is Deletes.MARKED
+        by_absence = self.stream.deletes is Deletes.BY_ABSENCE
+        watch = raw.SeenIds(self.app.db, state) if marked_again or by_absence else None
+        pages, position, empty = 0, None, bool(full and had)
         try:
             for page, records, ready in self._pages(state, now):
-                if watch is not None:  # the position comes last: a read cut short must not hide what is absent
+                empty = empty and not page.records
+                if watch is not None or empty:  # the position comes last: half a read must not hide what is absent
                     position, page = page.cursor or position, replace(page, cursor=None)
                 self._keep(state, page, records, now, ready, now_hash)
                 if watch is not None:
@@ -114,10 +115,20 @@ class _Reading:
                 if self.on_page is not None:
                     self.on_page(self.report.numbers.get("read", 0), page.total)
             if watch is not None and pages:
-                believed = self._delete_absent(state, watch, now, now_hash)
-                if believed or self.stream.deletes is not Deletes.BY_ABSENCE:  # else read, and held, again
-                    with self.app.db.begin() as tx:
-                        raw.keep_cursor(tx, state, position, now_hash)
+                self._tell_absent(state, watch)
+            if by_absence and not pages and state.gone:  # it is what it was at the cursor: nobody is missing any more
+                with self.app.db.begin() as tx:
+                    tombstones.forget_absent(tx, state.connection, state.stream)
+            emptied = bool(pages) and (empty or (watch is not None and watch.empty and had > 0))
+            believed = bury(
+                self.app, state, now, now_hash,
+                at=self.started_at, run_id=self.run.id, report=self.report, emptied=emptied,
+            )  # fmt: skip
+            if emptied and believed:
+                believed = self._nothing_at_all(had)
+            if watch is not None and pages and (believed or not by_absence):  # else read, and held, again
+                with self.app.db.begin() as tx:
+                    raw.keep_cursor(tx, state, position, now_hash)
         finally:
             if watch is not None:
                 watch.close()
@@ -163,9 +174,9 @@ class _Reading:
         with self.app.db.begin() as tx:
             # Page and cursor would be lost together, and read again.
             tx.exec_driver_sql("SET LOCAL synchronous_commit = off")
-            staged = raw.stage(
-                tx, state, records, page.deleted, seen_at=self.started_at, run_id=self.run.id
-            )
+            staged = raw.stage(tx, state, records, seen_at=self.started_at, run_id=self.run.id)
+            if page.deleted or page.merged:
+                self._tell(tx, state, [*page.deleted, *page.merged], "marked", page.merged)
             translate(
                 tx, state, mappings, staged, at=self.started_at, run_id=self.run.id, report=self.report,
                 ready=ready if len(staged.new) == len(records) else None,
@@ -173,35 +184,42 @@ class _Reading:
             raw.keep_cursor(tx, state, page.cursor, mapping_hash)
         self.report.add(
             pages=1, read=len(page.records),
-            new=len(staged.new), changed=len(staged.changed), unchanged=staged.unchanged, deleted=len(staged.deleted),
+            new=len(staged.new), changed=len(staged.changed), unchanged=staged.unchanged,
         )  # fmt: skip
+        if staged.late:
+            self.report.add(late=staged.late)
         log.info(
             "page staged",
             extra={"connection": self.connection, "stream": self.stream.name, "records": len(page.records),
                    "new": len(staged.new), "changed": len(staged.changed)},
         )  # fmt: skip
 
-    def _delete_absent(
-        self, state: raw.StreamState, watch: raw.SeenIds, mappings: Mappings, mapping_hash: str | None
-    ) -> bool:
-        """What a complete read did not show is gone; False where so much is missing that the source looks broken."""
+    def _tell(
+        self, tx: sa.Connection, state: raw.StreamState, ids: Sequence[str], how: tombstones.How,
+        merged: Mapping[str, str] | None = None,
+    ) -> None:  # fmt: skip
+        told = tombstones.tell(
+            tx, state.connection, state.stream, ids, how,
+            merged=merged, told_at=self.started_at, run_id=self.run.id,
+        )  # fmt: skip
+        state.gone = state.gone or told > 0
+
+    def _tell_absent(self, state: raw.StreamState, watch: raw.SeenIds) -> None:
+        """What a complete read did not show is gone."""
         absent = watch.absent()
-        if not absent:
-            return True
-        if not believed(len(absent), state.records, empty=watch.empty):
+        if absent:
+            with self.app.db.begin() as tx:
+                self._tell(tx, state, absent, "absent")
+
+    def _nothing_at_all(self, had: int) -> bool:
+        """A full read of a stream that tells no deletes gave nothing: that is told, and the stream read again."""
+        if self.report.state is State.DONE:
             self.report.state = State.HELD
             self.report.message = (
-                f"{self.connection}.{self.stream.name}: a full read no longer shows {len(absent)} of "
-                f"{state.records} records; nothing was marked as deleted. Look at the source; if it is right, "
-                f"delete them with `prm-sync quarantine accept-deletes {self.connection} {self.stream.name}`"
+                f"{self.connection}.{self.stream.name}: a full read shows none of the {had} records that were there; "
+                "nothing was marked as deleted. Look at the source, its filters and what the credentials may see"
             )
-            return False
-        with self.app.db.begin() as tx:
-            staged = raw.Staged(deleted=raw.mark_deleted(tx, state, absent, self.started_at))
-            translate(tx, state, mappings, staged, at=self.started_at, run_id=self.run.id, report=self.report)
-            raw.keep_cursor(tx, state, None, mapping_hash)
-        self.report.add(deleted=len(staged.deleted))
-        return True
+        return False
 
 
 @contextmanager

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from prm_sync.app import App, StreamMapping
@@ -18,7 +19,7 @@ from prm_sync.flows.deliver import Delivery
 from prm_sync.flows.difference import Plan, planned
 from prm_sync.flows.report import FlowReport, State
 from prm_sync.rules import reconcile
-from prm_sync.warehouse import drift, offers, outbox, performance, progress, source, targets
+from prm_sync.warehouse import drift, offers, outbox, performance, plans, progress, source, targets
 from prm_sync.warehouse.db import alone
 from prm_sync.warehouse.runs import Run, running
 
@@ -30,7 +31,7 @@ _CHANGES = {"lead": ("lead", offers.LOCK), "partner": ("partner", performance.LO
 def push(app: App, connection: str, stream: str, *, dagster_run_id: str | None = None) -> FlowReport:
     """Make the remote stream as it should be. `held`: a plan waits for approval; `partial`: some is yet to be sent."""
     now = app.clock()
-    mappings = _mappings(app, connection, stream)
+    mappings = mappings_of(app, connection, stream)
     name = f"{connection}.{stream}"
     # One push of a stream at a time: what another one has just sent must not look lost.
     with alone(app.db, f"push:{name}"), running(app.db, "push", name, now, dagster_run_id=dagster_run_id) as run:
@@ -38,22 +39,39 @@ def push(app: App, connection: str, stream: str, *, dagster_run_id: str | None =
         report = FlowReport("push", run.target)
         run.report = report
         with app.session(connection) as session:
-            declared = _declared(session, connection, stream)
-            for mapping in mappings:
-                _push(app, _Pushing(session, declared, mapping, run), report)
+            try:
+                declared = declared_of(session, connection, stream)
+                for mapping in mappings:
+                    _push(app, _Pushing(session, declared, mapping, run), report)
+            except (QuotaSpent, RateLimited) as stop:  # before it was known what the stream is
+                report.state, report.message = State.PARTIAL, str(stop)
         report.work_s = time.perf_counter() - began
     log.info("pushed", extra={"connection": connection, "stream": stream, "counts": dict(report.numbers)})
     return report
 
 
 def plan(app: App, connection: str, stream: str) -> list[Plan]:
-    """What `push` would do now, without doing it: one plan for each entity that the stream takes."""
-    with app.session(connection) as session:
-        declared = _declared(session, connection, stream)
-        return [
-            planned(app, mapping, declared, after=_since(app, mapping)[0], kinds=_kinds(declared))
-            for mapping in _mappings(app, connection, stream)
-        ]
+    """What `push` would do now, without doing it: one plan for each entity that the stream takes.
+
+    It is kept, so that exactly this can be approved; the remote is asked for nothing but what the stream is.
+    """
+    with app.session(connection, reading=True) as session:
+        declared = declared_of(session, connection, stream)
+    found = [present(app, mapping, declared) for mapping in mappings_of(app, connection, stream)]
+    for p in (p for p in found if p.intents):
+        existing = targets.records(app.db, connection, stream)
+        held = reconcile.within(p.counts, app.limits_of(connection, stream), existing)
+        with app.db.begin() as tx:
+            head = p.head
+            plans.supersede(tx, connection, stream, p.entity, plans.SHOWN, but=head.id)
+            reason = held.message if held else None
+            plans.keep(tx, head, p.intents, state="shown", reason=reason, run_id=None, now=app.clock())
+    return found
+
+
+def present(app: App, mapping: StreamMapping, declared: Stream) -> Plan:
+    """The plan of one mapping as the warehouse is now."""
+    return planned(app, mapping, declared, after=_since(app, mapping)[0], kinds=kinds_of(declared))
 
 
 @dataclass(slots=True)
@@ -67,34 +85,36 @@ class _Pushing:
     kinds: dict[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.kinds = _kinds(self.stream)
+        self.kinds = kinds_of(self.stream)
 
 
 def _push(app: App, pushing: _Pushing, report: FlowReport) -> None:
     mapping, stream, run = pushing.mapping, pushing.stream, pushing.run
     delivery = Delivery(app, pushing.session, stream, mapping, run.id, report)
-    try:
+    with to_the_end(app, mapping, report):
         delivery.look_up_doubtful()
         after, upto, hash_ = _marks(app, mapping)
         wanted = planned(app, mapping, stream, after=after, kinds=pushing.kinds)
-        report.add(
-            compared=wanted.compared,
-            create=wanted.counts.create,
-            update=wanted.counts.update,
-            delete=wanted.counts.delete,
-        )
+        report.add(compared=wanted.compared, **wanted.counts.told())
         held = _write_down(app, pushing, wanted, upto, hash_)
         if held is not None:
             report.state, report.message = State.HELD, held
         delivery.send_ready()
+
+
+@contextmanager
+def to_the_end(app: App, mapping: StreamMapping, report: FlowReport) -> Iterator[None]:
+    """The body looks up, decides and sends; what stops it early, or is left after it, makes the report `partial`."""
+    try:
+        yield
     except (QuotaSpent, RateLimited, Unavailable) as stop:
         if report.state is State.DONE:
             report.state, report.message = State.PARTIAL, str(stop)
-    left = outbox.end(app.db, mapping.connection, stream.name)
+    left = outbox.end(app.db, mapping.connection, mapping.stream)
     if left and report.state is State.DONE:
         report.state = State.PARTIAL
         report.message = (
-            f"{mapping.connection}.{stream.name}: {left} changes are not settled; the next push goes on with them"
+            f"{mapping.connection}.{mapping.stream}: {left} changes are not settled; the next push goes on with them"
         )
 
 
@@ -113,16 +133,14 @@ def _write_down(app: App, pushing: _Pushing, wanted: Plan, upto: int, hash_: str
         released = outbox.released(tx, connection, stream)
         rest = replace(wanted, intents=[i for i in wanted.intents if i.token not in released])
         held = reconcile.within(rest.counts, app.limits_of(connection, stream), existing)
-        outbox.drop_planned(tx, connection, stream, now)
+        head = rest.head
+        plans.supersede(tx, connection, stream, entity, plans.OPEN, but=head.id)
         if held is not None:
-            counts = {"create": rest.counts.create, "update": rest.counts.update, "delete": rest.counts.delete}
-            outbox.keep_plan(
-                tx, rest.id, connection, stream,
-                state="held", counts=counts, reason=held.message, run_id=run_id, now=now,
-            )  # fmt: skip
-            outbox.keep(tx, connection, stream, rest.intents, state="planned", plan_id=rest.id, now=now)
+            plans.keep(tx, head, rest.intents, state="held", reason=held.message, run_id=run_id, now=now)
         else:
-            outbox.keep(tx, connection, stream, rest.intents, state="ready", plan_id=None, now=now)
+            if rest.intents:
+                plans.keep(tx, head, rest.intents, state="released", reason=None, run_id=run_id, now=now)
+            outbox.keep(tx, connection, stream, rest.intents, plan_id=head.id, now=now)
             progress.keep(tx, _step(mapping), upto, hash_)
         leaving = [i for i in wanted.intents if held is None or i.token in released]
         outbox.log_shared(
@@ -132,7 +150,7 @@ def _write_down(app: App, pushing: _Pushing, wanted: Plan, upto: int, hash_: str
         return None
     return (
         f"{connection}.{stream}: {held.message}; nothing of it was sent. Look at it with "
-        f"`prm-sync plan {connection} {stream}` and release it with `prm-sync approve {rest.id}`"
+        f"`prm-sync plan {connection} {stream}` and release it with `prm-sync approve {head.id}`"
     )
 
 
@@ -156,7 +174,8 @@ def _marks(app: App, mapping: StreamMapping) -> tuple[int, int, str]:
     return after, upto, hash_
 
 
-def _mappings(app: App, connection: str, stream: str) -> Sequence[StreamMapping]:
+def mappings_of(app: App, connection: str, stream: str) -> Sequence[StreamMapping]:
+    """The mappings that write to the stream. Raises ConfigError where there is none."""
     found = [m for m in app.mappings_of(connection, stream)[0] if m.back is not None]
     if not found:
         app.connector(connection)
@@ -164,12 +183,14 @@ def _mappings(app: App, connection: str, stream: str) -> Sequence[StreamMapping]
     return found
 
 
-def _declared(session: Session, connection: str, stream: str) -> Stream:
+def declared_of(session: Session, connection: str, stream: str) -> Stream:
+    """The stream, as something to write to. Raises ConfigError where it is none."""
     found = session.discover([stream])
     if not found or not found[0].write_batch:
         raise ConfigError(f"{connection}: the stream {stream!r} cannot be written with these credentials")
     return found[0]
 
 
-def _kinds(stream: Stream) -> dict[str, str]:
+def kinds_of(stream: Stream) -> dict[str, str]:
+    """Field -> type, for comparisons in which a value does not tell."""
     return {f.name: f.type for f in stream.fields}

@@ -22,14 +22,15 @@ from prm_sync.app import App, StreamMapping
 from prm_sync.connect.ahead import ahead
 from prm_sync.connect.protocol import Deletes, Page, QuotaSpent, RateLimited, Record, Session, Stream
 from prm_sync.errors import ConfigError
-from prm_sync.flows.pull import AHEAD_PAGES, believed, pull, rarely_collecting
+from prm_sync.flows.bury import bury
+from prm_sync.flows.pull import AHEAD_PAGES, pull, rarely_collecting
 from prm_sync.flows.refine import refine
 from prm_sync.flows.report import FlowReport, State
 from prm_sync.flows.translate import canonical, laid_over, translate
 from prm_sync.rules import drift as drifted
 from prm_sync.rules.corrections import fingerprint
 from prm_sync.rules.reconcile import value_at
-from prm_sync.warehouse import drift, raw, reconciliation, source
+from prm_sync.warehouse import drift, raw, reconciliation, source, tombstones
 from prm_sync.warehouse.runs import Run, running
 
 log = logging.getLogger(__name__)
@@ -139,6 +140,7 @@ class _Comparing:
             self.app.db, self.connection, self.stream.name, self.run.id,
             key=self.stream.key, modified=self.stream.modified,
         )  # fmt: skip
+        self.state.full = True  # what is read is there now, whatever the warehouse thinks
 
     def compare(self) -> None:
         with self.app.db.begin() as tx:
@@ -155,7 +157,7 @@ class _Comparing:
                 stopped = str(stop)
             remote = seen.count()
             if stopped is None:
-                held = self._absent(seen, warehouse)
+                held = self._absent(seen)
         finally:
             seen.close()
         self._tell(remote, warehouse, stopped, held)
@@ -247,22 +249,26 @@ class _Comparing:
 
     # --- what is to be mended ---
 
-    def _mend(self, tx: sa.Connection, records: Sequence[Record], deleted: Sequence[str] = ()) -> None:
+    @property
+    def _now(self) -> tuple[Sequence[StreamMapping], str | None]:
+        """The mappings to go through at once, with their hash; none where refine has some to catch up with first."""
+        caught_up = not self.state.behind and self.state.mapping_hash == self.mapping_hash
+        return (self.mappings, self.mapping_hash) if caught_up else ((), None)
+
+    def _mend(self, tx: sa.Connection, records: Sequence[Record]) -> None:
         """Stage and map these as a pull would, though nothing of the record may be news."""
         state, at = self.state, self.run.started_at
-        caught_up = not state.behind and state.mapping_hash == self.mapping_hash
+        mappings, mapping_hash = self._now
         ids = [str(r[self.stream.key]) for r in records]
         reconciliation.distrust(tx, self.connection, self.stream.name, ids)
-        staged = raw.stage(tx, state, raw.encode(state, records), deleted, seen_at=at, run_id=self.run.id)
-        translate(
-            tx, state, self.mappings if caught_up else (), staged, at=at, run_id=self.run.id, report=self.report
-        )
+        staged = raw.stage(tx, state, raw.encode(state, records), seen_at=at, run_id=self.run.id)
+        translate(tx, state, mappings, staged, at=at, run_id=self.run.id, report=self.report)
         for name in dict.fromkeys(m.entity for m in self.mappings):
             reconciliation.arrived_before(tx, name, self.connection, self.stream.name, ids)
-        raw.keep_cursor(tx, state, None, self.mapping_hash if caught_up else None)
-        self.found.mended += len(records) + len(staged.deleted)
+        raw.keep_cursor(tx, state, None, mapping_hash)
+        self.found.mended += len(records)
 
-    def _absent(self, seen: raw.SeenIds, warehouse: int) -> str | None:
+    def _absent(self, seen: raw.SeenIds) -> str | None:
         """Records that the remote does not show; to mend, they are marked as gone, unless they are too many to believe.
 
         Returns what to say where they are too many.
@@ -276,15 +282,20 @@ class _Comparing:
         self.found.add("extra", dict.fromkeys(absent, ()))
         if not absent or not self.repair:
             return None
-        if not believed(len(absent), warehouse, empty=seen.empty):
-            return (
-                f"{self.connection}.{self.stream.name}: a full read does not show {len(absent)} of {warehouse} "
-                "records; nothing was marked as deleted. Look at the source; if it is right, delete them with "
-                f"`prm-sync quarantine accept-deletes {self.connection} {self.stream.name}`"
-            )
         with self.app.db.begin() as tx:
-            self._mend(tx, (), absent)
-        return None
+            told = tombstones.tell(
+                tx, self.connection, self.stream.name, absent, "absent",
+                told_at=self.run.started_at, run_id=self.run.id,
+            )  # fmt: skip
+        self.state.gone = self.state.gone or told > 0
+        before = self.report.numbers.get("deleted", 0)
+        mappings, mapping_hash = self._now
+        believed = bury(
+            self.app, self.state, mappings, mapping_hash,
+            at=self.run.started_at, run_id=self.run.id, report=self.report, emptied=seen.empty,
+        )  # fmt: skip
+        self.found.mended += self.report.numbers.get("deleted", 0) - before
+        return None if believed else self.report.message
 
     # --- what is said ---
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from prm_sync.app import App
+from prm_sync.flows.bury import bury
 from prm_sync.flows.report import FlowReport
 from prm_sync.flows.translate import translate
 from prm_sync.warehouse import golden, indexes, raw
@@ -92,7 +93,7 @@ def _catch_up(app: App, connection: str, stream: str, run_id: str, report: FlowR
             last, present, deleted = raw.records_after(tx, state, seq, CATCH_UP_ROWS)
             if last == seq:
                 raw.keep_cursor(tx, state, None, mapping_hash)
-                return
+                break
             staged = raw.Staged(changed=present, deleted=deleted)
             translate(
                 tx, state, mappings, staged, at=app.clock(), run_id=run_id, report=report,
@@ -100,3 +101,5 @@ def _catch_up(app: App, connection: str, stream: str, run_id: str, report: FlowR
             )  # fmt: skip
             raw.keep_mapped(tx, state, last, mapping_hash)
         seq = last
+    left_out = [m.entity for m in mappings]
+    bury(app, state, (), mapping_hash, at=app.clock(), run_id=run_id, report=report, entities=left_out)

@@ -15,7 +15,7 @@ from prm_sync.rules import drift as drifted
 from prm_sync.rules.corrections import Correction, corrected
 from prm_sync.rules.drift import Held
 from prm_sync.rules.mapping import Fault
-from prm_sync.warehouse import corrections, drift, raw, source
+from prm_sync.warehouse import corrections, drift, raw, source, tombstones
 from prm_sync.warehouse.source import Trouble
 from prm_sync.warehouse.tables import MATCH_KEYS
 
@@ -87,10 +87,15 @@ def _one(
         tx, state.connection, state.stream, entity, troubles,
         mapping_hash=compiled.hash, at=at, run_id=run_id,
     )  # fmt: skip
-    gone = [*staged.deleted, *changed.skipped]  # a record that no longer is a partner, say, is gone as one
-    if gone:
-        source.mark_deleted(tx, entity, state.connection, state.stream, gone, at, touched)
-    report.add(mapped=len(new.rows) + len(changed.rows), quarantined=len(troubles))
+    rows = (*new.rows, *changed.rows)
+    if staged.deleted:
+        source.mark_deleted(tx, entity, state.connection, state.stream, staged.deleted, at, touched)
+    if state.gone and rows:
+        tombstones.forget(tx, state.connection, state.stream, [row[2] for row in rows], entity)
+    if changed.skipped:  # no longer a partner, say, is gone as one; how many at once, the end of the read sees
+        told = tombstones.leave_out(tx, entity, state.connection, state.stream, changed.skipped, at, run_id)
+        state.gone = state.gone or told > 0
+    report.add(mapped=len(rows), quarantined=len(troubles))
 
 
 def canonical(

@@ -229,6 +229,11 @@ FEW = 10
 """A plan that changes at most this many records is never held for the share that they are."""
 
 
+def emptied(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """The fields that had a value and are to have none."""
+    return [name for name, v in after.items() if _settled(v) is None and _settled(before.get(name)) is not None]
+
+
 class Limits(Protocol):
     """How much one plan may do to one stream unasked."""
 
@@ -238,22 +243,38 @@ class Limits(Protocol):
     def max_update_share(self) -> float: ...
     @property
     def max_delete(self) -> int: ...
+    @property
+    def max_blank_share(self) -> float: ...
 
 
 @dataclass(frozen=True, slots=True)
 class PlanCounts:
-    """What a plan would do."""
+    """What a plan would do, in records: `skip` are as they should be, `conflict` wait for a decision about a field.
+
+    `blanks` is how many records lose the value of `blanked`, the field that is emptied most.
+    """
 
     create: int = 0
     update: int = 0
     delete: int = 0
+    skip: int = 0
+    conflict: int = 0
+    blanked: str = ""
+    blanks: int = 0
+
+    def told(self) -> dict[str, int]:
+        """The counts as they are kept and shown."""
+        return {
+            "create": self.create, "update": self.update, "delete": self.delete, "skip": self.skip,
+            "conflict": self.conflict,
+        }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
     """Why a plan waits for a person. Nothing of it is sent."""
 
-    limit: Literal["max_create", "max_update_share", "max_delete", "empties"]
+    limit: Literal["max_create", "max_update_share", "max_delete", "max_blank_share", "empties"]
     message: str
 
 
@@ -269,6 +290,9 @@ def within(counts: PlanCounts, limits: Limits, existing: int) -> Held | None:
         return Held("max_delete", f"would delete {counts.delete} records, the limit is {limits.max_delete}")
     if 1 < existing <= counts.delete and not counts.create:
         return Held("empties", f"would delete all {existing} records: has the source been emptied?")
+    if counts.blanks > FEW and counts.blanks > limits.max_blank_share * existing:
+        share = f"{counts.blanked} in {counts.blanks} of {existing} records"
+        return Held("max_blank_share", f"would empty {share}, the limit is {limits.max_blank_share:.0%}")
     if counts.update > FEW and counts.update > limits.max_update_share * existing:
         share = f"{counts.update} of {existing} records"
         return Held("max_update_share", f"would change {share}, the limit is {limits.max_update_share:.0%}")

@@ -22,14 +22,17 @@ from prm_sync.connect.protocol import Limit
 
 
 class SharedBudget:
-    """Permits are taken in a short transaction of their own: what one process took, the others see."""
+    """Permits are taken in a short transaction of their own: what one process took, the others see.
+
+    `reading`: it leaves the reserve to those who write back.
+    """
 
     def __init__(
-        self, db: sa.Engine, connection: str, limits: Sequence[Limit], *,
+        self, db: sa.Engine, connection: str, limits: Sequence[Limit], *, reading: bool = False,
         now: Callable[[], float] = time.time, sleep: Callable[[float], None] = time.sleep,
     ) -> None:  # fmt: skip
         self._db, self._connection, self._limits = db, connection, {limit.name: limit for limit in limits}
-        self._now, self._sleep = now, sleep
+        self._now, self._sleep, self._reading = now, sleep, reading
 
     def take(self, *limits: str, cost: int = 1) -> None:
         """Waits for a permit of each limit; raises QuotaSpent where that would be longer than a minute."""
@@ -42,7 +45,7 @@ class SharedBudget:
                 # All calls of a connection wait for one another here: a crash may forget the permits of an instant.
                 tx.exec_driver_sql("SET LOCAL synchronous_commit = off")
                 before = self._usages(tx, [w.name for w in wanted])
-                after, wait_s = grant_all(before, wanted, cost, now)
+                after, wait_s = grant_all(before, wanted, cost, now, reading=self._reading)
                 if wait_s <= 0:
                     self._keep(tx, {w.name: after[w.name] for w in wanted})
             return wait_s

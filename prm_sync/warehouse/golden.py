@@ -6,13 +6,14 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
 from prm_sync.canonical.model import Entity
-from prm_sync.warehouse import bulk, progress
+from prm_sync.warehouse import bulk, merges, progress
 from prm_sync.warehouse.db import lock
 from prm_sync.warehouse.tables import MATCH_KEYS
 
@@ -108,11 +109,13 @@ class _Chunk:
     def run(self) -> Refined:
         self._sql("SET LOCAL synchronous_commit = off")  # a chunk that gets lost is refined again
         self.touched = int(self._sql("SELECT nextval('core.change_seq')").scalar_one())
+        own_id = partial(entity_id, self.name)
+        apart = merges.taken_apart(self.tx, self.name, self.after, self.upto, self.now, self.cluster, own_id)
         self._load_batch()
         merged_ids, assigned = self._clusters()
         self._write_crosswalk(assigned)
         self.done.made += self._insert_alone()
-        affected = {i for i, _ in assigned.values()} | merged_ids
+        affected = {i for i, _ in assigned.values()} | merged_ids | apart
         known = self._sql("SELECT DISTINCT entity_id FROM pg_temp.batch WHERE entity_id IS NOT NULL")
         affected |= set(known.scalars())
         if affected:
@@ -169,9 +172,13 @@ class _Chunk:
             for link in linked.mappings():
                 edges.append((link["root"], link["arrived"]))
                 why[link["arrived"]] = "external_id"
+        merged = merges.edges(self.tx, self.name)
+        for edge in merged:
+            edges.append((edge.gone, edge.left))
+            why.update({n: merges.MERGED for n in (edge.gone, edge.left) if n not in why})
         if not edges:
             return set(), {}
-        return self._assign(edges, why)
+        return self._assign(edges, why, merged)
 
     def _sharing(self) -> Iterator[list[int]]:
         """Arrival numbers of the rows that share a key with a row of the batch, key by key."""
@@ -183,7 +190,7 @@ class _Chunk:
             ).scalars()
 
     def _assign(
-        self, edges: list[tuple[int, int]], why: dict[int, str]
+        self, edges: list[tuple[int, int]], why: dict[int, str], merged: Sequence[merges.Edge]
     ) -> tuple[set[str], dict[int, tuple[str, str]]]:
         nodes = {n for edge in edges for n in edge}
         have = {r.arrived: r for r in self._known(nodes)}
@@ -197,9 +204,9 @@ class _Chunk:
         have.update({r.arrived: r for r in self._known(missing)})
         losers: dict[str, str] = {}
         assigned: dict[int, tuple[str, str]] = {}
+        winners = self._winners(roots, have)
         for arrived, root in roots.items():
-            at_root = have[root]
-            winner = at_root.entity_id or entity_id(self.name, at_root.connection, at_root.stream, at_root.remote_id)
+            winner = winners[root]
             found = have.get(arrived)
             if found is None:
                 continue
@@ -208,8 +215,24 @@ class _Chunk:
             elif found.entity_id != winner:
                 losers[found.entity_id] = winner
         if losers:
-            self._merge(losers)
+            self._merge(losers, {have[n].entity_id for edge in merged for n in (edge.gone, edge.left) if n in have})
         return set(losers.values()), assigned
+
+    def _winners(self, roots: dict[int, int], have: dict[int, sa.Row[Any]]) -> dict[int, str]:
+        """The entity of each cluster, by root: its oldest record's, unless another one of them is known elsewhere."""
+        ids: dict[int, set[str]] = {}
+        for arrived, root in roots.items():
+            if arrived in have and have[arrived].entity_id is not None:
+                ids.setdefault(root, set()).add(have[arrived].entity_id)
+        several = {i for found in ids.values() if len(found) > 1 for i in found}
+        standing = merges.standing(self.tx, self.name, several)
+        winners = {}
+        for root in set(roots.values()):
+            row = have[root]
+            oldest = row.entity_id or entity_id(self.name, row.connection, row.stream, row.remote_id)
+            found = sorted(ids.get(root, ()), key=lambda i: (-standing.get(i, 0), i != oldest, i))
+            winners[root] = found[0] if found and standing.get(found[0]) else oldest
+        return winners
 
     def _known(self, arrived: Iterable[int]) -> Sequence[sa.Row[Any]]:
         """Source rows by arrival number, with their entity and the arrival number of its oldest record."""
@@ -225,13 +248,15 @@ class _Chunk:
             f'LEFT JOIN core."{self.name}" g ON g.id = x.entity_id'
         ).all()
 
-    def _merge(self, losers: dict[str, str]) -> None:
+    def _merge(self, losers: dict[str, str], remote: set[str]) -> None:
         """The losers' records go over to the winners; the losing golden rows stay and point at them."""
         bulk.stage(self.tx, "losers", "core.crosswalk", ("entity", "entity_id"), ())
         self._sql("ALTER TABLE pg_temp.losers RENAME COLUMN entity TO loser")
         bulk.copy(self.tx, "pg_temp.losers", ("loser", "entity_id"), losers.items())
+        merges.keep(self.tx, self.name, {i for i in remote if i in losers}, self.now)
         self._sql(
-            "UPDATE core.crosswalk x SET entity_id = l.entity_id, matched_by = 'exact_key', since = :now "
+            "UPDATE core.crosswalk x SET entity_id = l.entity_id, since = :now, "
+            "matched_by = CASE WHEN x.matched_by IN ('pushed', 'external_id') THEN x.matched_by ELSE 'exact_key' END "
             f"FROM pg_temp.losers l WHERE x.entity = '{self.name}' AND x.entity_id = l.loser",
             now=self.now,
         )
@@ -247,6 +272,7 @@ class _Chunk:
         self._sql(
             "UPDATE pg_temp.batch b SET entity_id = l.entity_id FROM pg_temp.losers l WHERE b.entity_id = l.loser"
         )
+        merges.follow(self.tx, self.name)
         self.done.merged += len(losers)
 
     def _write_crosswalk(self, assigned: dict[int, tuple[str, str]]) -> None:
@@ -316,6 +342,7 @@ class _Chunk:
     def _derived(self, ids: list[str]) -> Iterable[tuple[Any, ...]]:
         rows = self._sql(
             f"SELECT x.entity_id, s.connection, s.stream, s.remote_id, s.arrived, s.remote_time, s.deleted_at, "
+            f"x.matched_by IN ('pushed', 'external_id') AS copy, "
             f"{', '.join(f's.{bulk.quoted([f])}' for f in self.fields)} FROM core.crosswalk x "
             f"JOIN core.{self.name}_source s "
             "ON s.connection = x.connection AND s.stream = x.stream AND s.remote_id = x.remote_id "
@@ -323,14 +350,19 @@ class _Chunk:
             ids=ids,
         ).all()
         members: dict[str, list[MemberRow]] = {}
+        originals: dict[str, list[MemberRow]] = {}  # what we wrote ourselves is a copy: it keeps nothing alive
         for r in rows:
             row: tuple[Any, ...] = tuple(r)
-            members.setdefault(row[0], []).append(MemberRow(row[1], row[2], row[3], row[4], row[5], row[6], row[7:]))
+            member = MemberRow(row[1], row[2], row[3], row[4], row[5], row[6], row[8:])
+            members.setdefault(row[0], []).append(member)
+            if not row[7]:
+                originals.setdefault(row[0], []).append(member)
         for id_, group in members.items():
-            live = [m for m in group if m.deleted_at is None] or group
+            own = originals.get(id_, group)
+            all_gone = all(m.deleted_at for m in own)
+            live = group if all_gone else [m for m in group if m.deleted_at is None]
             golden = self.survive(live)
-            all_gone = len(live) == len(group) and group[0].deleted_at
-            gone = max(m.deleted_at for m in group if m.deleted_at) if all_gone else None
+            gone = max(m.deleted_at for m in own if m.deleted_at) if all_gone else None
             since = max((m.remote_time for m in group if m.remote_time), default=self.now)
             yield (
                 id_, *golden.values, msgspec.json.encode(golden.provenance).decode(), len(live), group[0].arrived,

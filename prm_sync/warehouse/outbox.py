@@ -12,8 +12,6 @@ import sqlalchemy as sa
 
 from prm_sync.warehouse import bulk
 
-OPEN = ("planned", "ready", "sent", "unknown", "waiting", "refused")
-
 
 @dataclass(slots=True)
 class Intent:
@@ -40,23 +38,24 @@ def _json(value: object) -> str | None:
 
 def keep(
     tx: sa.Connection, connection: str, stream: str, intents: Sequence[Intent], *,
-    state: str, plan_id: str | None, now: datetime,
+    plan_id: str | None, now: datetime,
 ) -> int:  # fmt: skip
-    """Write the intents down; one that is on its way already (same token) stays as it is. Returns how many are new.
+    """Write the intents down, ready to be sent; one that is on its way already (same token) stays as it is.
 
     An older intent for the same target that was never settled is dropped: this one says what is wanted now. One that
-    was dropped or held before, and is wanted again, takes up its old row.
+    was dropped before, and is wanted again, takes up its old row. Returns how many are new.
     """
     if not intents:
         return 0
     columns = (
-        "token", "connection", "stream", "entity", "entity_id", "target", "op", "values", "before", "match_field",
-        "match_value", "remote_id", "state", "plan_id", "created_at",
+        "token", "connection", "stream", "entity", "entity_id", "target", "op", "values", "before", "after",
+        "match_field", "match_value", "remote_id", "state", "plan_id", "created_at",
     )  # fmt: skip
     rows = (
         (
             i.token, connection, stream, i.entity, i.entity_id, i.target, i.op, _json(i.values), _json(i.before),
-            i.match[0] if i.match else None, i.match[1] if i.match else None, i.remote_id, state, plan_id, now,
+            _json(i.after), i.match[0] if i.match else None, i.match[1] if i.match else None, i.remote_id, "ready",
+            plan_id, now,
         )
         for i in intents
     )  # fmt: skip
@@ -64,29 +63,13 @@ def keep(
     tx.exec_driver_sql(
         "UPDATE ops.outbox o SET state = 'dropped', settled_at = n.created_at FROM pg_temp.intents n "
         "WHERE o.connection = n.connection AND o.stream = n.stream AND o.entity_id = n.entity_id "
-        "AND o.target = n.target AND o.token <> n.token AND o.state IN ('planned', 'ready', 'refused')"
+        "AND o.target = n.target AND o.token <> n.token AND o.state IN ('ready', 'refused')"
     )
     return tx.exec_driver_sql(
         f"INSERT INTO ops.outbox ({bulk.quoted(columns)}) SELECT {bulk.quoted(columns)} FROM pg_temp.intents "
         "ON CONFLICT (token) DO UPDATE SET state = excluded.state, plan_id = excluded.plan_id, settled_at = NULL, "
-        "next_try_at = NULL WHERE outbox.state IN ('planned', 'dropped')"
+        "before = excluded.before, after = excluded.after, next_try_at = NULL WHERE outbox.state = 'dropped'"
     ).rowcount
-
-
-def drop_planned(tx: sa.Connection, connection: str, stream: str, now: datetime) -> None:
-    """A new plan takes the place of those that nobody approved."""
-    params = {"c": connection, "s": stream, "at": now}
-    tx.execute(
-        sa.text(
-            "UPDATE ops.outbox SET state = 'dropped', settled_at = :at "
-            "WHERE connection = :c AND stream = :s AND state = 'planned'"
-        ),
-        params,
-    )
-    tx.execute(
-        sa.text("UPDATE ops.plan SET state = 'superseded' WHERE connection = :c AND stream = :s AND state = 'held'"),
-        params,
-    )
 
 
 def drop_unwanted(
@@ -104,7 +87,7 @@ def drop_unwanted(
         sa.text(
             "UPDATE ops.outbox o SET state = 'dropped', settled_at = :at FROM pg_temp.compared c, ops.outbox b "
             "WHERE b.id = o.id AND o.connection = :c AND o.stream = :s AND o.entity_id = c.entity_id "
-            "AND o.target = c.target AND o.state IN ('planned', 'ready', 'refused') "
+            "AND o.target = c.target AND o.state IN ('ready', 'refused') "
             "AND NOT EXISTS (SELECT FROM pg_temp.wanted w WHERE w.token = o.token) "
             "RETURNING b.state, coalesce(o.remote_id, o.target)"
         ),
@@ -126,14 +109,14 @@ def released(tx: sa.Connection, connection: str, stream: str) -> set[str]:
 
 
 def end(db: sa.Engine, connection: str, stream: str) -> int:
-    """The end of a push: approved plans of which all was sent are `applied`. Returns how many changes are unsettled."""
+    """The end of a push: plans of which all was sent are `applied`. Returns how many changes are not settled."""
     params = {"c": connection, "s": stream}
     with db.begin() as tx:
         tx.execute(
             sa.text(
-                "UPDATE ops.plan p SET state = 'applied' WHERE connection = :c AND stream = :s AND state = 'approved' "
-                "AND NOT EXISTS (SELECT FROM ops.outbox o WHERE o.plan_id = p.id "
-                "AND o.state IN ('planned', 'ready', 'sent', 'unknown', 'waiting'))"
+                "UPDATE ops.plan p SET state = 'applied' WHERE connection = :c AND stream = :s "
+                "AND state IN ('approved', 'released') AND NOT EXISTS (SELECT FROM ops.outbox o WHERE o.plan_id = p.id "
+                "AND o.state IN ('ready', 'sent', 'unknown', 'waiting'))"
             ),
             params,
         )
@@ -256,9 +239,10 @@ def settle(tx: sa.Connection, outcomes: Sequence[Settled], *, rule: str, run_id:
 
 
 def _log_rows(o: Settled, rule: str, run_id: str, now: datetime) -> Iterable[tuple[Any, ...]]:
+    """One row for each field that was changed: of nested objects each part, as they were compared."""
     row = o.row
     before = row.before or {}
-    fields = row.values if row.op == "upsert" else {"*": None}
+    fields = (row.after or row.values) if row.op == "upsert" else {"*": None}
     for name, new in fields.items():
         old = before.get(name)
         yield (
@@ -280,36 +264,3 @@ def log_shared(
             for i in intents if i.shared
         ),
     )  # fmt: skip
-
-
-def keep_plan(
-    tx: sa.Connection, plan_id: str, connection: str, stream: str, *,
-    state: str, counts: Mapping[str, int], reason: str | None, run_id: str, now: datetime,
-) -> None:  # fmt: skip
-    tx.execute(
-        sa.text(
-            "INSERT INTO ops.plan (id, connection, stream, state, counts, reason, created_at, run_id) "
-            "VALUES (:id, :c, :s, :state, cast(:counts AS jsonb), :reason, :now, :run) "
-            "ON CONFLICT (id) DO UPDATE SET state = :state, reason = :reason"
-        ),
-        {"id": plan_id, "c": connection, "s": stream, "state": state, "counts": _json(dict(counts)), "reason": reason,
-         "now": now, "run": run_id},
-    )  # fmt: skip
-
-
-def approve(db: sa.Engine, plan_id: str, who: str, now: datetime) -> sa.Row[Any] | None:
-    """Release a held plan: its changes are sent by the next push. None: there is no such held plan."""
-    with db.begin() as tx:
-        row = tx.execute(
-            sa.text(
-                "UPDATE ops.plan SET state = 'approved', approved_at = :now, approved_by = :who "
-                "WHERE id = :id AND state = 'held' RETURNING *"
-            ),
-            {"id": plan_id, "now": now, "who": who},
-        ).one_or_none()
-        if row is not None:
-            tx.execute(
-                sa.text("UPDATE ops.outbox SET state = 'ready' WHERE plan_id = :id AND state = 'planned'"),
-                {"id": plan_id},
-            )
-    return row

@@ -13,7 +13,7 @@ import psycopg
 import sqlalchemy as sa
 
 from prm_sync.errors import ContractBroken, FencedOff
-from prm_sync.warehouse import bulk
+from prm_sync.warehouse import bulk, tombstones
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 _COLUMNS = ("connection", "stream", "remote_id", "payload", "hash", "remote_time", "seen_at", "run_id")
@@ -34,6 +34,8 @@ class StreamState:
     key: str
     modified: str | None
     only_new: bool  #: the stream was empty when the run took it: what comes is new, unless a read repeats itself
+    full: bool = False  #: the read shows all there is: what it shows is there now
+    gone: bool = False  #: there are rows of the stream in raw.gone
 
 
 class Received(NamedTuple):
@@ -59,6 +61,7 @@ class Staged:
     new: list[Received] = field(default_factory=list)
     changed: list[Received] = field(default_factory=list)
     unchanged: int = 0
+    late: int = 0  #: records that were deleted since, by a page that knows nothing of it
     deleted: list[str] = field(default_factory=list)
 
 
@@ -84,9 +87,10 @@ def take(
             sa.text("SELECT EXISTS (SELECT FROM raw.record WHERE connection = :c AND stream = :s AND seq > :seq)"),
             {"c": connection, "s": stream, "seq": row.mapped_seq},
         ).scalar_one()
+        gone = tombstones.there_are(tx, connection, stream)
     return StreamState(
         connection, stream, row.cursor, row.fence, row.mapped_seq, row.mapping_hash, row.records, behind,
-        row.key_field or "", row.modified_field, not row.records,
+        row.key_field or "", row.modified_field, not row.records, row.cursor is None, gone,
     )  # fmt: skip
 
 
@@ -125,10 +129,13 @@ def encode(state: StreamState, records: Sequence[Mapping[str, Any]]) -> list[Enc
 
 
 def stage(
-    tx: sa.Connection, state: StreamState, page: Sequence[Encoded], deleted: Sequence[str], *,
-    seen_at: datetime, run_id: str,
-) -> Staged:  # fmt: skip
-    """Keep what of the page is new or changed."""
+    tx: sa.Connection, state: StreamState, page: Sequence[Encoded], *, seen_at: datetime, run_id: str
+) -> Staged:
+    """Keep what of the page is new or changed.
+
+    A record that is gone comes back where a full read shows it, or a page with a change made after it went: a late page
+    revives nothing.
+    """
     staged = Staged()
     known = {} if state.only_new else _known(tx, state, [e.received.remote_id for e in page])
     head, tail = f"{state.connection}\t{bulk.escaped(state.stream)}\t", f"\t{seen_at.isoformat()}\t{run_id}\n"
@@ -139,7 +146,12 @@ def stage(
         before = known.get(remote_id)
         if before is not None and before[0] == hash_ and before[1] is None:
             staged.unchanged += 1
-        elif before is None:
+            continue
+        gone_at = before[1] if before is not None and not state.full else None
+        if gone_at is not None and time is not None and tombstones.is_late(time, known[remote_id][2], gone_at):
+            staged.late += 1
+            continue
+        if before is None:
             written = payload.decode().replace("\\", "\\\\")  # JSON has no other character that COPY reads
             at = r"\N" if time is None else time.isoformat()
             fresh.append(f"{head}{bulk.escaped(remote_id)}\t{written}\t\\\\x{hash_.hex()}\t{at}{tail}")
@@ -150,7 +162,7 @@ def stage(
             )
             staged.changed.append(received)
     if fresh and not _added(tx, state, fresh):
-        return stage(tx, state, page, deleted, seen_at=seen_at, run_id=run_id)
+        return stage(tx, state, page, seen_at=seen_at, run_id=run_id)
     if news:
         bulk.stage(tx, "news", "raw.record", _COLUMNS, news)
         tx.exec_driver_sql(
@@ -159,8 +171,9 @@ def stage(
             "FROM pg_temp.news n "
             "WHERE r.connection = n.connection AND r.stream = n.stream AND r.remote_id = n.remote_id"
         )
-    if deleted:
-        staged.deleted = mark_deleted(tx, state, deleted, seen_at)
+    if state.gone:
+        shown = (e.received for e in page) if state.full else (*staged.new, *staged.changed)
+        tombstones.forget(tx, state.connection, state.stream, [r.remote_id for r in shown])
     return staged
 
 
@@ -190,15 +203,17 @@ def _without_nul(value: Any) -> Any:
     return value
 
 
-def _known(tx: sa.Connection, state: StreamState, ids: list[str]) -> dict[str, tuple[bytes, datetime | None]]:
+def _known(
+    tx: sa.Connection, state: StreamState, ids: list[str]
+) -> dict[str, tuple[bytes, datetime | None, datetime | None]]:
     rows = tx.execute(
         sa.text(
-            "SELECT remote_id, hash, deleted_at FROM raw.record "
+            "SELECT remote_id, hash, deleted_at, remote_time FROM raw.record "
             "WHERE connection = :c AND stream = :s AND remote_id = ANY(:ids)"
         ),
         {"c": state.connection, "s": state.stream, "ids": ids},
     )
-    return {r[0]: (bytes(r[1]), r[2]) for r in rows}
+    return {r[0]: (bytes(r[1]), r[2], r[3]) for r in rows}
 
 
 def mark_deleted(tx: sa.Connection, state: StreamState, ids: Sequence[str], at: datetime) -> list[str]:

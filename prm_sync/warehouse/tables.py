@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql as pg
 
 from prm_sync.canonical.entities import ENTITIES
 from prm_sync.canonical.model import Entity, Field, Kind
-from prm_sync.warehouse import tables_repair
+from prm_sync.warehouse import tables_plans, tables_repair
 
 SCHEMAS = {
     "raw": "Records exactly as the remote systems wrote them, and how far each stream was read",
@@ -109,6 +109,7 @@ def build(entities: Mapping[str, Entity] = ENTITIES) -> Tables:
     _ledger(metadata)
     _mart(metadata)
     tables_repair.add(metadata)
+    tables_plans.add(metadata)
     return Tables(metadata, made)
 
 
@@ -202,7 +203,7 @@ def _core(metadata: sa.MetaData) -> None:
         "crosswalk", metadata,
         *_record_key(), _need("entity", "Kind of entity"),
         _need("entity_id", "What we think the record is"),
-        _need("matched_by", "Why: new, exact_key, external_id, pushed"),
+        _need("matched_by", "Why: new, exact_key, external_id, merged, pushed"),
         _need("score", "How sure, 0 to 1", sa.Double()),
         _need("since", "Since when", INSTANT),
         _by_record("entity"),
@@ -252,10 +253,11 @@ def _ops(metadata: sa.MetaData) -> None:
         _need("connection", "Where to"), _need("stream", "Stream"), _need("entity", "Kind of entity"),
         _need("entity_id", "Entity"), _need("target", "Remote id it is for; empty: a record to be made"),
         _need("op", "upsert or delete"), _need("values", "Remote fields to set", pg.JSONB()),
-        _may("before", "The same fields as last observed", pg.JSONB()),
+        _may("before", "Changed fields as last observed (flat names)", pg.JSONB()),
+        _may("after", "The same as desired", pg.JSONB()),
         _may("match_field", "Remote field to match on before a record is made"), _may("match_value", "Its value"),
         _may("remote_id", "Id in the remote system, once known"),
-        _need("state", "planned, ready, sent, unknown, waiting, done, refused, dropped"),
+        _need("state", "ready, sent, unknown, waiting, done, refused, dropped"),
         _may("code", "The remote's code"),
         _may("message", "The remote's words"), _may("field", "Remote field concerned"),
         _may("class", "Of a refusal: transient, fixable, permanent"), _may("ticket", "Job that will tell", pg.JSONB()),
@@ -282,11 +284,12 @@ def _ops(metadata: sa.MetaData) -> None:
     sa.Table(
         "plan", metadata,
         _key("id", "Id of the plan"), _need("connection", "Where to"), _need("stream", "Stream"),
-        _need("state", "held, approved, applied, superseded"),
-        _need("counts", "create, update, delete, skip", pg.JSONB()),
+        _may("entity", "Kind of entity"), _may("hash", "SHA-256 of every change: the same hash is the same plan"),
+        _need("state", "shown, held, released (within its limits), approved, applied, superseded"),
+        _need("counts", "create, update, delete, skip, conflict", pg.JSONB()),
         _may("reason", "Why it is held"), _need("created_at", "When", INSTANT), _may("approved_at", "When", INSTANT),
         _may("approved_by", "Who"), _may("run_id", "Run that made it"),
-        schema="ops", comment="Changes that wait for approval, and those that were approved",
+        schema="ops", comment="What was to be changed in one go: shown, held, approved or within its limits",
     )  # fmt: skip
     sa.Table(
         "share_log", metadata,

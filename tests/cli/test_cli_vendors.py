@@ -32,8 +32,9 @@ def test_offers_go_out_and_are_explained(vendors_cli: Cli, vendors: Vendors) -> 
     assert lead["offers"][0]["partner"] == "Acme"
     assert [e["event"] for e in lead["offers"][0]["events"]] == ["offered"]
     assert "goes to Acme, one of" in lead["decisions"][0]["words"][0], lead["decisions"]
-    assert {(w["connection"], w["field"]) for w in lead["writes"]} >= {("prm", "meta"), ("crm", "Prm_Offer_Status__c")}
-    assert {w["new"] for w in lead["writes"] if w["field"] == "meta"} == {"•••"}
+    written = {(w["connection"], w["field"]) for w in lead["writes"]}
+    assert written >= {("prm", "meta.email"), ("crm", "Prm_Offer_Status__c")}
+    assert {w["new"] for w in lead["writes"] if w["field"] == "meta.email"} == {"•••"}
     partner = vendors_cli("explain", "partner", "acme", "--json").json
     assert partner["offers_by_state"] == {"pending": 2}
     assert vendors_cli("plan", "--json").json["plans"][0]["update"] == 0
@@ -62,13 +63,47 @@ def test_a_held_plan_is_sent_once_it_is_approved(vendors_cli: Cli, vendors: Vend
     assert vendors.prm_leads() == []
     (held,) = vendors_cli("status", "--json").json["held"]
     assert vendors_cli("plan", "prm", "leads", "--json").json["plans"][0]["state"] == "held"
-    assert vendors_cli("approve", held["id"], "--by", "Linh", "--json").json["by"] == "Linh"
-    vendors_cli("run", "push", "-c", "prm")
+    (listed,) = [p for p in vendors_cli("plan", "list", "--json").json["plans"] if p["state"] == "held"]
+    assert (listed["id"], listed["counts"]["create"]) == (held["id"], 2)
+    assert held["id"] in vendors_cli("plan", "list").out
+    approved = vendors_cli("approve", held["id"], "--by", "Linh", "--json").json
+    assert (approved["by"], approved["done"]["created"], approved["changed"]) == ("Linh", 2, [])
     assert len(vendors.prm_leads()) == 2
+    assert vendors_cli("status", "--json").json["held"] == []
+
+
+def test_a_plan_that_was_overtaken_is_told_field_by_field_with_personal_values_hidden(
+    vendors_cli: Cli, vendors: Vendors
+) -> None:
+    vendors_cli("run", "pull", "refine", "route")
+    (plan,) = vendors_cli("plan", "prm.leads", "--json").json["plans"]
+    assert (plan["create"], len(plan["changes"]), plan["not_shown"]) == (2, 2, 0)
+    [row_id, *_] = vendors.sf.org.tables["Lead"].rows
+    vendors.clock.advance(minutes=1)
+    vendors.sf.org.update("Lead", row_id, {"LastName": "Nguyễn", "City": "Huế"})
+    vendors_cli("run", "pull", "refine", "-c", "crm")
+    said = vendors_cli("approve", plan["id"], "--json", code=3).json
+    assert said["state"] == "held"
+    assert {(c["field"], c["now"]) for c in said["changed"]} == {("meta.last_name", "•••"), ("meta.city", "Huế")}
+    assert "nothing was applied" in vendors_cli("approve", plan["id"], code=3).out
+    assert vendors.prm_leads() == []
+
+
+def test_a_dry_run_prints_the_plan_and_writes_nothing_to_any_remote(vendors_cli: Cli, vendors: Vendors) -> None:
+    vendors_cli("run", "pull", "refine", "route")
+    vendors.forget_calls()
+    said = vendors_cli("run", "--dry-run", "--json").json
+    plan = next(p for p in said["plans"] if (p["connection"], p["stream"]) == ("prm", "leads"))
+    assert (plan["create"], len(plan["changes"])) == (2, 2)
+    assert "meta.country" in vendors_cli("run", "push", "--dry-run").out
+    assert vendors.ps.calls.count() == 0
+    assert [c for c in vendors.sf.calls.writes() if "oauth2" not in c.path] == []
+    assert vendors.prm_leads() == []
 
 
 def test_approving_what_is_not_held_says_what_is(vendors_cli: Cli) -> None:
-    assert "no plan 'plan_x' is held; none is" in vendors_cli("approve", "plan_x", code=2).err
+    said = vendors_cli("approve", "plan_x", code=2).err
+    assert "no plan 'plan_x' waits for approval: those that do: none" in said
 
 
 def test_check_of_a_sound_project_finds_tenants_and_writes_nothing(vendors_cli: Cli, vendors: Vendors) -> None:

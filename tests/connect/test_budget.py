@@ -15,6 +15,7 @@ from prm_sync.connect.budget import (
     Usage,
     grant,
     grant_all,
+    granted_permits,
     learned,
     usage_from_json,
     usage_to_json,
@@ -198,3 +199,26 @@ def test_threads_together_get_no_more_than_the_share() -> None:
     for thread in threads:
         thread.join()
     assert len(got) == 30
+
+
+def test_reading_stops_before_the_reserve_and_writing_may_use_it() -> None:
+    limit, usage, now = Limit("api", 100, DAY_S, share=0.5, reserve=0.2), Usage(), 1_000_000.0
+    for _ in range(40):
+        usage, wait_s = grant(usage, limit, 1, now, reading=True)
+        assert wait_s == 0
+    assert grant(usage, limit, 1, now, reading=True)[1] > 0
+    for _ in range(10):
+        usage, wait_s = grant(usage, limit, 1, now)
+        assert wait_s == 0
+    assert grant(usage, limit, 1, now)[1] > 0
+
+
+def test_what_the_remote_says_is_left_keeps_the_reserve_too() -> None:
+    limit, now = Limit("api", 100, DAY_S, share=0.5, reserve=0.2), 1_000_000.0
+    usage = learned(Usage(), left=12, resets_in_s=3600, now=now)
+    assert grant(usage, limit, 1, now, reading=True)[1] > 0
+    assert grant(usage, limit, 1, now)[1] == 0
+
+
+def test_a_short_window_has_no_reserve() -> None:
+    assert granted_permits(Limit("burst", 10, 1.0, reserve=0.5), reading=True) == 10

@@ -74,6 +74,7 @@ def test_what_a_stream_does_not_promise_is_skipped_with_the_reason(served: tuple
         "check_incremental_brings_the_change_and_little_else",
         "check_a_late_change_in_the_same_tick_is_seen",
         "check_deletes_come_as_declared",
+        "check_a_merge_names_the_record_that_is_left",
         "check_every_change_has_its_own_outcome",
         "check_writing_twice_has_the_effect_of_once",
         "check_a_lost_answer_is_unknown_and_a_repeat_has_the_effect_of_once",

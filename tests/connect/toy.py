@@ -101,6 +101,7 @@ class ToySession:
                 records=[{k: row[k] for k in fields} for row in rows if not row.get("gone")],
                 deleted=[row["id"] for row in rows if row.get("gone")],
                 cursor={"updated": after["updated"]},
+                merged={row["id"]: row["into"] for row in rows if row.get("gone") and row.get("into")},
             )
 
     def read_dump(self, fields: Collection[str]) -> Iterator[Page]:

@@ -37,6 +37,9 @@ class ToyBench:
         for row_id in ids:
             self.vendor.leads.remove(row_id)
 
+    def merge(self, loser: str, winner: str) -> None:
+        self.vendor.merge(loser, winner)
+
     def count(self) -> int:
         return len(self.vendor.leads)
 

@@ -60,6 +60,12 @@ class ToyVendor:
         self.clock.release()
         return made
 
+    def merge(self, loser: str, winner: str) -> None:
+        """The loser goes, and its tombstone says where to."""
+        self.leads.update(loser, {"into": winner})
+        self.leads.remove(loser)
+        self.leads.update(winner, {})
+
     async def login(self, request: Request) -> Response:
         if (await request.json())["secret"] != SECRET:
             return JSONResponse({"error": "BAD_SECRET"}, 401)

@@ -246,6 +246,22 @@ class Forgets(ToySession):
             yield replace(page, deleted=())
 
 
+class ForgetsMerges(ToySession):
+    """Tells a merge as a plain delete: the record that is left is taken for another one."""
+
+    def read(self, s: Stream, c: Cursor | None, f: Collection[str]) -> Pages:
+        for page in super().read(s, c, f):
+            yield replace(page, merged={})
+
+
+class MergesBackwards(ToySession):
+    """Tells who was left as who is gone."""
+
+    def read(self, s: Stream, c: Cursor | None, f: Collection[str]) -> Pages:
+        for page in super().read(s, c, f):
+            yield replace(page, merged={winner: loser for loser, winner in page.merged.items()})
+
+
 class Leaks(ToySession):
     def read(self, s: Stream, c: Cursor | None, f: Collection[str]) -> Pages:
         for page in super().read(s, c, f):
@@ -436,6 +452,8 @@ MUTANTS: dict[type[ToySession], str] = {
     AlwaysFull: "check_incremental_brings_the_change_and_little_else",
     BlindToChanges: "check_incremental_brings_the_change_and_little_else",
     Forgets: "check_deletes_come_as_declared",
+    ForgetsMerges: "check_a_merge_names_the_record_that_is_left",
+    MergesBackwards: "check_a_merge_names_the_record_that_is_left",
     Leaks: "check_the_cursor_is_small_json_without_secrets",
     Hoards: "check_the_cursor_is_small_json_without_secrets",
     Swallows: "check_a_server_error_is_not_swallowed",

@@ -13,12 +13,12 @@ import pytest
 from workbench import Bench, Project, Vendors
 
 from prm_sync.errors import ConfigError
+from prm_sync.flows.approve import approve
 from prm_sync.flows.pull import pull
 from prm_sync.flows.push import plan, push
 from prm_sync.flows.refine import refine
 from prm_sync.flows.report import State
 from prm_sync.flows.route import route
-from prm_sync.warehouse import outbox
 
 POST_LEADS = {"method": "POST", "path": "/api/v2/leads"}
 
@@ -179,26 +179,29 @@ def test_a_plan_beyond_its_limit_sends_nothing_until_it_is_approved(small: Bench
     offered(small, 8)
     to_prm, _ = small.push()
     assert to_prm.state is State.HELD
-    [held] = small.rows("SELECT * FROM ops.plan")
+    [held] = small.rows("SELECT * FROM ops.plan WHERE connection = 'prm'")
     assert f"prm-sync approve {held['id']}" in (to_prm.message or "")
     assert "would create 8 records, the limit is 5" in (to_prm.message or "")
-    assert (held["state"], held["counts"]) == ("held", {"create": 8, "update": 0, "delete": 0})
+    assert held["state"] == "held"
+    assert held["counts"] == {"create": 8, "update": 0, "delete": 0, "skip": 0, "conflict": 0}
     assert keys(small) == []
     to_prm, _ = small.push()
     assert to_prm.state is State.HELD
     assert [r["id"] for r in small.rows("SELECT id FROM ops.plan WHERE state = 'held'")] == [held["id"]]
-    assert outbox.approve(small.app.db, held["id"], "ann", small.clock.at) is not None
-    to_prm, _ = small.push()
-    assert (to_prm.state, to_prm.numbers["created"]) == (State.DONE, 8)
+    done = approve(small.app, held["id"], "ann")
+    assert (done.report.state, done.report.numbers["created"], done.changed) == (State.DONE, 8, [])
     assert len(keys(small)) == 8
-    assert small.one("SELECT state, approved_by FROM ops.plan") == {"state": "applied", "approved_by": "ann"}
+    to_prm, _ = small.push()
+    assert (to_prm.state, to_prm.numbers.get("created", 0)) == (State.DONE, 0)
+    [kept] = small.rows("SELECT state, approved_by FROM ops.plan WHERE connection = 'prm'")
+    assert kept == {"state": "applied", "approved_by": "ann"}
 
 
 def test_an_approved_plan_releases_itself_and_nothing_that_came_after_it(small: Bench) -> None:
     offered(small, 8)
     small.push()
-    [held] = small.rows("SELECT * FROM ops.plan")
-    outbox.approve(small.app.db, held["id"], "ann", small.clock.at)
+    [held] = small.rows("SELECT * FROM ops.plan WHERE connection = 'prm'")
+    approve(small.app, held["id"], "ann")
     for i in range(7):
         small.vendors.lead(f"More{i}")
     small.clock.advance(minutes=1)
@@ -211,10 +214,11 @@ def test_an_approved_plan_releases_itself_and_nothing_that_came_after_it(small: 
 def test_a_plan_that_was_superseded_cannot_be_approved(small: Bench) -> None:
     offered(small, 8)
     small.push()
-    [held] = small.rows("SELECT * FROM ops.plan")
+    [held] = small.rows("SELECT * FROM ops.plan WHERE connection = 'prm'")
     small.vendors.lead("Late")
     small.cycle()
-    assert outbox.approve(small.app.db, held["id"], "ann", small.clock.at) is None
+    with pytest.raises(ConfigError, match="it is superseded; those that do: plan_"):
+        approve(small.app, held["id"], "ann")
     assert keys(small) == []
 
 
@@ -238,7 +242,7 @@ def test_a_value_that_goes_back_to_what_was_held_is_sent_all_the_same(small: Ben
         to_prm, _ = small.cycle()
         assert to_prm.state is State.HELD
     [held] = small.rows("SELECT * FROM ops.plan WHERE state = 'held'")
-    assert outbox.approve(small.app.db, held["id"], "ann", small.clock.at) is not None
+    assert approve(small.app, held["id"], "ann").changed == []
     small.push()
     assert len(keys(small)) == 8
 

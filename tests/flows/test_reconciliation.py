@@ -157,7 +157,7 @@ def test_too_many_absent_records_are_held_and_not_deleted(loaded: tuple[Bench, l
         hard_delete(bench, row_id)
     report = reconcile(bench.app, "crm", "Lead", repair=True)
     assert (report.state, found(report)) == (State.HELD, {"extra": 20})
-    assert "does not show 20 of 30 records; nothing was marked as deleted" in (report.message or "")
+    assert "no longer shows 20 of 30 records; nothing was marked as deleted" in (report.message or "")
     assert "prm-sync quarantine accept-deletes crm Lead" in (report.message or "")
     assert bench.rows("SELECT 1 FROM raw.record WHERE deleted_at IS NOT NULL") == []
 

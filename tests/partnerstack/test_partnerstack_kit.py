@@ -55,6 +55,9 @@ class KitBench:
         for key in ids:
             self.bench.account.archive(self.stream, key)
 
+    def merge(self, loser, winner):
+        self.bench.app.partners.merge(self.stream, loser, winner)
+
     def count(self):
         return len(self.table.rows(lambda row: not row["archived"]))
 

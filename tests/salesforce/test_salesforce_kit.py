@@ -51,6 +51,9 @@ class LeadBench:
         for row_id in ids:
             self.org.org.delete("Lead", row_id)
 
+    def merge(self, loser, winner):
+        self.org.org.merge("Lead", winner, [loser])
+
     def count(self):
         return sum(not row["IsDeleted"] for row in self.org.org.tables["Lead"].rows.values())
 

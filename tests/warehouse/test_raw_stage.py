@@ -22,7 +22,8 @@ def staged(
 ) -> raw.Staged:
     state = state or take(db)
     with db.begin() as tx:
-        out = raw.stage(tx, state, raw.encode(state, records), deleted, seen_at=MONDAY, run_id="run1")
+        out = raw.stage(tx, state, raw.encode(state, records), seen_at=MONDAY, run_id="run1")
+        out.deleted = raw.mark_deleted(tx, state, deleted, MONDAY)
         raw.keep_cursor(tx, state, {"at": len(records)}, "m1")
     return out
 
@@ -55,6 +56,18 @@ def test_a_deleted_record_is_marked_once_and_comes_back_when_it_is_seen_again(wa
     assert rows(warehouse, "SELECT FROM raw.record WHERE deleted_at IS NOT NULL") == []
 
 
+def test_a_late_page_revives_nothing_and_a_later_change_does(warehouse: sa.Engine) -> None:
+    """The cursor is kept by the first page: what follows is an incremental read."""
+    staged(warehouse, {"Id": "1", "Changed": "2027-02-28T08:00:00Z"})
+    staged(warehouse, deleted=("1",))
+    for time in ("2027-02-28T08:00:00Z", "2027-02-28T09:00:00Z"):  # as held, and changed once more before it went
+        out = staged(warehouse, {"Id": "1", "Changed": time, "Name": "late"})
+        assert (out.changed, out.late) == ([], 1)
+    assert len(rows(warehouse, "SELECT FROM raw.record WHERE deleted_at IS NOT NULL")) == 1
+    assert staged(warehouse, {"Id": "1", "Changed": "2027-03-01T08:30:00Z"}).changed != []
+    assert rows(warehouse, "SELECT FROM raw.record WHERE deleted_at IS NOT NULL") == []
+
+
 def test_nul_characters_are_taken_out_wherever_they_stand(warehouse: sa.Engine) -> None:
     out = staged(warehouse, {"Id": "1", "Name": "A\0nn", "more": {"k\0": ["\0x", 1, None]}})
     assert out.new[0].record == {"Id": "1", "Name": "Ann", "more": {"k": ["x", 1, None]}}
@@ -78,7 +91,7 @@ def test_a_record_without_its_key_breaks_the_contract(warehouse: sa.Engine, reco
 def test_a_page_and_its_cursor_become_true_together(warehouse: sa.Engine) -> None:
     state = take(warehouse)
     with pytest.raises(RuntimeError, match="in between"), warehouse.begin() as tx:
-        raw.stage(tx, state, raw.encode(state, [{"Id": "1"}]), (), seen_at=MONDAY, run_id="r")
+        raw.stage(tx, state, raw.encode(state, [{"Id": "1"}]), seen_at=MONDAY, run_id="r")
         raw.keep_cursor(tx, state, {"page": 1}, None)
         raise RuntimeError("in between")
     assert rows(warehouse, "SELECT FROM raw.record") == []
@@ -101,7 +114,7 @@ def test_a_page_without_a_position_keeps_the_one_that_was_there(warehouse: sa.En
     with warehouse.begin() as tx:
         raw.keep_cursor(tx, state, {"page": 7}, None)
     with warehouse.begin() as tx:
-        raw.stage(tx, state, raw.encode(state, [{"Id": "1"}]), (), seen_at=MONDAY, run_id="r")
+        raw.stage(tx, state, raw.encode(state, [{"Id": "1"}]), seen_at=MONDAY, run_id="r")
         raw.keep_cursor(tx, state, None, None)
     assert take(warehouse).cursor == {"page": 7}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from prm_sync_partnerstack.emulator.account import Account, ApiError
+from prm_sync_partnerstack.emulator.account import OWNED, Account, ApiError
 from prm_sync_partnerstack.emulator.objects import LEAD_STATUSES, PAYMENT_STATUSES, REWARD_STATUSES, Row
 
 REWARD_SHARE = 10  #: percent of a transaction that its partner earns
@@ -78,6 +78,23 @@ class PartnerSide:
         }  # fmt: skip
         [key] = self._account.load("rewards", [row])
         return self._account.shown(store["rewards"].get(key) or {})
+
+    def merge(self, name: str, loser: str, winner: str) -> Row:
+        """A teammate makes one record of two: the loser is archived and names the winner, who gets what it owned.
+
+        That an archived row shows `merged_into` is assumed.
+        """
+        store = self._account.store
+        with store.lock:
+            left, gone = store[name].get(winner), store[name].get(loser)
+            if left is None or gone is None or left["archived"] or gone["archived"]:
+                raise ApiError(404, "there are no such two records")
+            store[name].update(loser, {"archived": True, "merged_into": winner})
+            for owned in OWNED if name == "partnerships" else ():
+                for row in store[owned].find("partner_key", gone["partner_key"]):
+                    link = {"partner_key": left["partner_key"], "partnership_key": left["key"]}
+                    store[owned].update(str(row["key"]), link)
+            return self._account.shown(store[name].update(winner, {}))
 
     def settle_reward(
         self, reward_key: str, reward_status: str | None = None, payment_status: str | None = None

@@ -8,7 +8,7 @@ A promise that the stream does not make, or that the bench cannot show, raises `
 For every check there is a broken connector that fails it (tests/connect/toy_mutants.py).
 """
 
-from prm_sync.connect.kit.bench import Bench, CountingBudget, NotApplicable
+from prm_sync.connect.kit.bench import Bench, CountingBudget, Merges, NotApplicable
 from prm_sync.connect.kit.checks import CHECKS
 
-__all__ = ["CHECKS", "Bench", "CountingBudget", "NotApplicable"]
+__all__ = ["CHECKS", "Bench", "CountingBudget", "Merges", "NotApplicable"]

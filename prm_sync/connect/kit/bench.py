@@ -10,7 +10,7 @@ import unittest
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from prm_sync.connect.protocol import (
     Budget,
@@ -95,6 +95,14 @@ class Bench(Protocol):
 
     def bad_values(self) -> dict[str, Any]:
         """Values of a new record that the remote refuses."""
+
+
+@runtime_checkable
+class Merges(Protocol):
+    """A bench whose remote can merge two records."""
+
+    def merge(self, loser: str, winner: str) -> None:
+        """Makes one record of both in the remote, as its users would: `winner` is left, `loser` is gone."""
 
 
 @dataclass

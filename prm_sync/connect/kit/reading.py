@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from prm_sync.connect.kit.bench import (
     HOUR_S,
     Bench,
+    Merges,
     NotApplicable,
     gone,
     names_of,
@@ -112,6 +113,22 @@ def check_deletes_come_as_declared(bench: Bench) -> None:
         held, _ = replay(bench, None)
         assert ids[2] not in held, "a full read still shows the deleted record"
         assert len(held) == len(ids) - 1, "a full read must show all others"
+
+
+def check_a_merge_names_the_record_that_is_left(bench: Bench) -> None:
+    if not isinstance(bench, Merges):
+        raise NotApplicable("the remote cannot merge records")
+    ids = seeded(bench, 5)
+    if stream_of(bench).deletes is not Deletes.MARKED:
+        raise NotApplicable("the stream does not tell deletes, and so no merges")
+    _, cursor = replay(bench, None)
+    bench.merge(ids[1], ids[3])
+    bench.advance(HOUR_S)
+    merged: dict[str, str] = {}
+    for page in pages_of(bench, cursor):
+        assert set(page.merged) <= set(page.deleted), "what was merged away is gone: its id is among `deleted` too"
+        merged |= page.merged
+    assert merged == {ids[1]: ids[3]}, f"{ids[1]} was merged into {ids[3]}, the pages say {merged}"
 
 
 def check_the_cursor_is_small_json_without_secrets(bench: Bench) -> None:
