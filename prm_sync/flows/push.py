@@ -18,7 +18,7 @@ from prm_sync.flows.deliver import Delivery
 from prm_sync.flows.difference import Plan, planned
 from prm_sync.flows.report import FlowReport, State
 from prm_sync.rules import reconcile
-from prm_sync.warehouse import offers, outbox, performance, progress, source, targets
+from prm_sync.warehouse import conflicts, offers, outbox, performance, progress, source, targets
 from prm_sync.warehouse.db import alone
 from prm_sync.warehouse.runs import Run, running
 
@@ -82,7 +82,9 @@ def _push(app: App, pushing: _Pushing, report: FlowReport) -> None:
             create=wanted.counts.create,
             update=wanted.counts.update,
             delete=wanted.counts.delete,
+            conflict=wanted.held,
         )
+        report.add(frozen=conflicts.freeze(app.db, wanted.frozen, app.clock()))
         held = _write_down(app, pushing, wanted, upto, hash_)
         if held is not None:
             report.state, report.message = State.HELD, held

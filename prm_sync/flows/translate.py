@@ -4,33 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
 from prm_sync.app import StreamMapping
+from prm_sync.flows.readback import read_back, repeated_fields
 from prm_sync.flows.report import FlowReport
 from prm_sync.rules.mapping import Fault
 from prm_sync.warehouse import raw, source
+from prm_sync.warehouse.field_times import Ours
 from prm_sync.warehouse.source import Trouble
 
 Record = Mapping[str, Any]
+Of = Literal["page", "stock", "remapped"]
+"""Records that were just read; of raw.record, not mapped so far; or mapped already, by another mapping: no changes."""
 
 
 def translate(
     tx: sa.Connection, state: raw.StreamState, mappings: Sequence[StreamMapping], staged: raw.Staged, *,
-    at: datetime, run_id: str, report: FlowReport,
+    at: datetime, run_id: str, report: FlowReport, of: Of = "page",
 ) -> None:  # fmt: skip
     """Map what is news of a page, for every entity the stream feeds; what cannot be mapped goes to quarantine."""
     if not (staged.new or staged.changed or staged.deleted):
         return
+    staged, repeats = read_back(tx, state, staged, at if of == "page" else None)
     for mapping in mappings:
-        _one(tx, state, mapping, staged, at, run_id, report)
+        ours = repeated_fields(mapping, repeats)
+        _one(tx, state, mapping, staged, at, run_id, report, None if of == "remapped" else ours)
 
 
 def _one(
     tx: sa.Connection, state: raw.StreamState, mapping: StreamMapping, staged: raw.Staged,
-    at: datetime, run_id: str, report: FlowReport,
+    at: datetime, run_id: str, report: FlowReport, ours: Ours | None,
 ) -> None:  # fmt: skip
     entity, columns = mapping.entity, mapping.compiled.columns
     touched = source.change_number(tx, entity)
@@ -40,7 +46,7 @@ def _one(
     changed, skipped = _rows(state, mapping, staged.changed, touched, troubles)
     if len(troubles) > before:
         changed = _keep_held(tx, state, mapping, changed, troubles[before:])
-    source.write(tx, entity, columns, new, changed)
+    source.write(tx, entity, columns, new, changed, ours=ours, at=at)
     looked_at = [*(str(r[state.key]) for r in staged.changed), *staged.deleted]
     source.resolve_quarantine(tx, state.connection, state.stream, entity, looked_at, at)
     source.quarantine(

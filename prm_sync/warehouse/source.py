@@ -9,8 +9,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from prm_sync.warehouse import bulk
+from prm_sync.warehouse import bulk, field_times
 from prm_sync.warehouse.db import lock
+from prm_sync.warehouse.field_times import Ours
 from prm_sync.warehouse.tables import MATCH_KEYS
 
 HEAD = ("connection", "stream", "remote_id", "touched", "remote_time", "deleted_at", *MATCH_KEYS)
@@ -45,16 +46,24 @@ def mark(db: sa.Engine, entity: str) -> int:
 
 def write(
     tx: sa.Connection, entity: str, columns: Sequence[str],
-    new: Sequence[tuple[Any, ...]], changed: Sequence[tuple[Any, ...]],
+    new: Sequence[tuple[Any, ...]], changed: Sequence[tuple[Any, ...]], *, ours: Ours | None, at: datetime,
 ) -> None:  # fmt: skip
-    """Keep canonical rows, each HEAD + `columns`; `new` ones are known not to be there yet."""
+    """Keep canonical rows, each HEAD + `columns`; `new` ones are known not to be there yet.
+
+    `ours`: fields by remote id that say what we wrote there, and are no change; None: nothing here is a change.
+    """
     table, all_columns = f"core.{entity}_source", (*HEAD, *columns)
     if new:
         bulk.copy(tx, table, all_columns, new)
+        if ours:
+            made = {row[2]: ours[row[2]] for row in new if row[2] in ours}
+            field_times.note_made(tx, entity, new[0][0], new[0][1], made)
     if changed:
         bulk.stage(tx, "changed", table, all_columns, changed)
         sets = ", ".join(f'"{c}" = excluded."{c}"' for c in all_columns if c not in (*KEY, "remote_time"))
         said = [c for c in columns if c != f"prm_{entity}_id"]
+        if ours is not None:
+            field_times.note(tx, entity, said, ours, at)
         before, after = (", ".join(f'{row}."{c}"' for c in said) for row in ("s", "excluded"))
         # A record that says nothing new keeps its time: the echo of our own write must not make it the latest.
         tx.exec_driver_sql(
