@@ -12,7 +12,7 @@ from prm_sync.app import StreamMapping
 from prm_sync.flows.readback import read_back, repeated_fields
 from prm_sync.flows.report import FlowReport
 from prm_sync.rules.mapping import Fault
-from prm_sync.warehouse import raw, source
+from prm_sync.warehouse import late, raw, source
 from prm_sync.warehouse.field_times import Ours
 from prm_sync.warehouse.source import Trouble
 
@@ -26,7 +26,7 @@ def translate(
     at: datetime, run_id: str, report: FlowReport, of: Of = "page",
 ) -> None:  # fmt: skip
     """Map what is news of a page, for every entity the stream feeds; what cannot be mapped goes to quarantine."""
-    if not (staged.new or staged.changed or staged.deleted):
+    if not (staged.new or staged.changed or staged.deleted or staged.late):
         return
     staged, repeats = read_back(tx, state, staged, at if of == "page" else None)
     for mapping in mappings:
@@ -46,6 +46,11 @@ def _one(
     changed, skipped = _rows(state, mapping, staged.changed, touched, troubles)
     if len(troubles) > before:
         changed = _keep_held(tx, state, mapping, changed, troubles[before:])
+    if staged.late:  # what is wrong with them is of the past as well
+        past, _ = _rows(state, mapping, staged.late, touched, [])
+        at_head = len(source.HEAD)
+        landed = late.land(tx, entity, columns, [((r[0], r[1], r[2], r[4]), r[at_head:]) for r in past])
+        report.add(late=landed)
     source.write(tx, entity, columns, new, changed, ours=ours, at=at)
     looked_at = [*(str(r[state.key]) for r in staged.changed), *staged.deleted]
     source.resolve_quarantine(tx, state.connection, state.stream, entity, looked_at, at)

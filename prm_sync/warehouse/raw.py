@@ -44,6 +44,7 @@ class Staged:
     changed: list[Mapping[str, Any]] = field(default_factory=list)
     unchanged: int = 0
     deleted: list[str] = field(default_factory=list)
+    late: list[Mapping[str, Any]] = field(default_factory=list)  #: older than what we have: for the history alone
 
 
 def take(
@@ -117,6 +118,9 @@ def stage(
             staged.unchanged += 1
             continue
         time = instant(record.get(modified)) if modified else None
+        if before is not None and before[1] is None and _is_late(time, before[2], seen_at):
+            staged.late.append(record)
+            continue
         if before is None:
             written = payload.decode().replace("\\", "\\\\")  # JSON has no other character that COPY reads
             at = r"\N" if time is None else time.isoformat()
@@ -168,15 +172,22 @@ def _without_nul(value: Any) -> Any:
     return value
 
 
-def _known(tx: sa.Connection, state: StreamState, ids: list[str]) -> dict[str, tuple[bytes, datetime | None]]:
+def _is_late(time: datetime | None, known: datetime | None, seen_at: datetime) -> bool:
+    """Whether a payload is older than the one we have; one from the future (a clock gone wrong) makes none late."""
+    return time is not None and known is not None and time < known <= seen_at
+
+
+def _known(
+    tx: sa.Connection, state: StreamState, ids: list[str]
+) -> dict[str, tuple[bytes, datetime | None, datetime | None]]:
     rows = tx.execute(
         sa.text(
-            "SELECT remote_id, hash, deleted_at FROM raw.record "
+            "SELECT remote_id, hash, deleted_at, remote_time FROM raw.record "
             "WHERE connection = :c AND stream = :s AND remote_id = ANY(:ids)"
         ),
         {"c": state.connection, "s": state.stream, "ids": ids},
     )
-    return {r[0]: (bytes(r[1]), r[2]) for r in rows}
+    return {r[0]: (bytes(r[1]), r[2], r[3]) for r in rows}
 
 
 def mark_deleted(tx: sa.Connection, state: StreamState, ids: Sequence[str], at: datetime) -> list[str]:

@@ -6,6 +6,7 @@ import random
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -418,3 +419,52 @@ def test_a_new_mapping_is_no_change_of_a_system(project: Project, between: Make,
     assert app.golden()["city"] == "HÀ NỘI"
     assert app.conflicts() == []
     assert app.rows("SELECT FROM core.field_time WHERE jsonb_exists(changed, 'city')") == []
+
+
+# --- late facts --------------------------------------------------------------------------------------------------
+
+
+def test_a_fact_that_arrives_late_lands_in_history_and_leaves_the_present_alone(
+    between: Make, clock: SteppedClock
+) -> None:
+    alpha, beta = pair(clock)
+    a = account(alpha, City="Hà Nội")
+    begin = clock.at
+    app = between(alpha, beta)
+    app.cycle()
+    clock.advance(hours=10)
+    alpha.edit(a, City="Huế")
+    app.cycle()
+    present = dict(alpha.records[a])
+    alpha.records[a] |= {"City": "Đà Nẵng", "At": (begin + timedelta(hours=5)).isoformat()}
+    with app.app.db.begin() as tx:
+        tx.exec_driver_sql("UPDATE raw.cursor SET cursor = NULL")  # the late export is read from its beginning
+    report = pull(app.app, "alpha", "accounts")
+    assert report.numbers["late"] == 1
+    alpha.records[a] = present
+    app.cycle()
+    assert app.golden()["city"] == "Huế"
+
+    def as_of(hours: float) -> str:
+        [found] = app.rows(
+            "SELECT city FROM core.account_history WHERE valid_from <= :at AND (valid_to IS NULL OR valid_to > :at)",
+            at=begin + timedelta(hours=hours),
+        )
+        return str(found["city"])
+
+    assert [as_of(h) for h in (1, 4.9, 5, 9.9, 10.5, 99)] == ["Hà Nội", "Hà Nội", "Đà Nẵng", "Đà Nẵng", "Huế", "Huế"]
+    assert pull(app.app, "alpha", "accounts").numbers.get("late", 0) == 0
+
+
+def test_a_record_with_a_clock_gone_wrong_is_still_followed(between: Make, clock: SteppedClock) -> None:
+    alpha, beta = pair(clock)
+    a = account(alpha)
+    app = between(alpha, beta)
+    app.cycle()
+    alpha.records[a] |= {"City": "Huế", "At": "2099-01-01T00:00:00+00:00"}
+    app.cycle()
+    alpha.edit(a, City="Vinh")
+    with app.app.db.begin() as tx:
+        tx.exec_driver_sql("UPDATE raw.cursor SET cursor = NULL")
+    app.cycle()
+    assert app.golden()["city"] == "Vinh"
