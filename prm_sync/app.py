@@ -96,6 +96,7 @@ class App:
     problems: tuple[ConfigError, ...] = ()  #: mapping files that are left out, and why
     transports: Mapping[str, Any] = field(default_factory=dict)  #: by connection, instead of the network (tests)
     env: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    _precedence: dict[str, precedence.Precedence] = field(default_factory=dict)
 
     @property
     def currency(self) -> str:
@@ -172,11 +173,13 @@ class App:
 
     def precedence(self, entity: str) -> precedence.Precedence:
         """Whose values of the entity's fields stand, by both policies."""
-        return precedence.precedence(
-            self.entities[entity], self.policies.survivorship, self.policies.authority,
-            kinds={name: c.kind for name, c in self.connectors.items()}, trusted=self.source.project.trusted,
-            shared=self._shared_fields(entity),
-        )  # fmt: skip
+        if entity not in self._precedence:
+            self._precedence[entity] = precedence.precedence(
+                self.entities[entity], self.policies.survivorship, self.policies.authority,
+                kinds={name: c.kind for name, c in self.connectors.items()}, trusted=self.source.project.trusted,
+                shared=self._shared_fields(entity),
+            )  # fmt: skip
+        return self._precedence[entity]
 
     def _shared_fields(self, entity: str) -> set[str]:
         """The fields that we write to one connection and that another one maps in."""

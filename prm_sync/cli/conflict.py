@@ -104,7 +104,7 @@ def resolve(
         stands = None if thaw else _value(app, row, take, value)
         if not conflicts.resolve(app.db, row, stands, who, app.clock()):
             raise PrmSyncError(f"{conflict_id} was decided by somebody else just now")
-        data = {"state": "done", **_shown(app, _found(app, conflict_id), show=False), "by": who}
+        data = {"state": "done", "conflict": _shown(app, _found(app, conflict_id), show=False)}
     what = f"{row['entity']}.{row['field']} of {row['entity_id']}"
     text = f"decided by {who}: {what}; `prm-sync run refine push` carries it out"
     terminal.result(data, lambda: terminal.say(text), as_json=as_json)

@@ -132,7 +132,7 @@ class Between:
         before = sum(len(s.writes) for s in self.systems)
         self.pull()
         self.clock.advance(seconds=10)
-        refine(self.app)
+        refine(self.app, ["account"])
         self.clock.advance(seconds=10)
         self.push()
         self.clock.advance(minutes=minutes)
