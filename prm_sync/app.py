@@ -59,6 +59,7 @@ class StreamMapping:
     compiled: Compiled
     back: Back | None
     match_keys: MatchKeys
+    alone: bool = True  #: no other connection knows of the entity: when which field changed decides nothing
 
     @property
     def stream(self) -> str:
@@ -262,9 +263,19 @@ def load_mappings(
                 keys = identity.compile_keys(spec.entity, policies.identity, compiled.columns)
                 back = compile_back(spec) if spec.back else None
                 out.setdefault((name, spec.stream), []).append(StreamMapping(name, spec, compiled, back, keys))
+    _tell_who_is_alone(out)
     order = list(entities)
     ranked = sorted(out.items(), key=lambda item: min(order.index(m.entity) for m in item[1]))
     return {key: tuple(sorted(found, key=lambda m: order.index(m.entity))) for key, found in ranked}, problems
+
+
+def _tell_who_is_alone(mappings: dict[tuple[str, str], list[StreamMapping]]) -> None:
+    connections: dict[str, set[str]] = {}
+    for found in mappings.values():
+        for m in found:
+            connections.setdefault(m.entity, set()).add(m.connection)
+    for key, found in mappings.items():
+        mappings[key] = [replace(m, alone=len(connections[m.entity]) == 1) for m in found]
 
 
 @contextmanager

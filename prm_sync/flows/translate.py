@@ -30,8 +30,8 @@ def translate(
         return
     staged, repeats = read_back(tx, state, staged, at if of == "page" else None)
     for mapping in mappings:
-        ours = repeated_fields(mapping, repeats)
-        _one(tx, state, mapping, staged, at, run_id, report, None if of == "remapped" else ours)
+        ours = None if mapping.alone or of == "remapped" else repeated_fields(mapping, repeats)
+        _one(tx, state, mapping, staged, at, run_id, report, ours)
 
 
 def _one(

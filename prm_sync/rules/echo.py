@@ -32,7 +32,7 @@ def is_echo(wrote: Any, shows: Any, before: Any, *, wrote_at: datetime, changed_
     """
     if alike(wrote, shows):
         return True
-    untouched = changed_at is not None and changed_at <= wrote_at
+    untouched = changed_at is not None and changed_at < wrote_at
     return untouched and not _is_empty(shows) and not same(before, shows)
 
 

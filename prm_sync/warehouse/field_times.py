@@ -46,13 +46,14 @@ def note(tx: sa.Connection, entity: str, fields: Sequence[str], ours: Ours, at: 
         entry = f"CASE WHEN o.field IS NULL THEN {theirs} ELSE jsonb_build_object('at', NULL) END"
         join = "LEFT JOIN pg_temp.ours o ON o.remote_id = c.remote_id AND o.field = v.name "
     before, after = (", ".join(f'{row}."{f}"' for f in fields) for row in ("s", "c"))
-    values = ", ".join(f"('{f}', to_jsonb(s.\"{f}\"), to_jsonb(c.\"{f}\"))" for f in fields)
+    old = "CASE WHEN s.\"{f}\" IS DISTINCT FROM c.\"{f}\" THEN coalesce(to_jsonb(s.\"{f}\"), 'null') END"
+    values = ", ".join(f"('{f}', {old.format(f=f)})" for f in fields)
     tx.execute(
         sa.text(
             "INSERT INTO core.field_time AS t (remote_id, connection, stream, entity, base_time, changed) "
             "SELECT s.remote_id, s.connection, s.stream, :entity, s.remote_time, "
-            f"(SELECT coalesce(jsonb_object_agg(v.name, {entry}), '{{}}') FROM (VALUES {values}) v(name, old, new) "
-            f"{join} WHERE v.old IS DISTINCT FROM v.new) "
+            f"(SELECT coalesce(jsonb_object_agg(v.name, {entry}), '{{}}') FROM (VALUES {values}) v(name, old) "
+            f"{join} WHERE v.old IS NOT NULL) "
             f"FROM pg_temp.changed c JOIN core.{entity}_source s USING (connection, stream, remote_id) "
             "LEFT JOIN core.field_time k ON k.remote_id = s.remote_id AND k.connection = s.connection "
             "AND k.stream = s.stream AND k.entity = :entity "
