@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -21,13 +21,14 @@ from prm_sync.connect import registry
 from prm_sync.connect.protocol import Connector, Context, Limit, Session
 from prm_sync.errors import ConfigError
 from prm_sync.project import Limits, ProjectFile, connection_config, read_project
-from prm_sync.rules import identity, sharing, survivorship
+from prm_sync.rules import authority, identity, precedence, sharing, survivorship
 from prm_sync.rules.mapping import Back, Compiled, MappingSpec, compile_back, compile_mapping, load_all
 from prm_sync.rules.routing import RoutingPolicy, load_routing
 from prm_sync.settings import Settings
+from prm_sync.surviving import surviving
 from prm_sync.warehouse import db as database
 from prm_sync.warehouse.budget import SharedBudget
-from prm_sync.warehouse.golden import GoldenRow, MemberRow, Survive
+from prm_sync.warehouse.golden import Survive
 from prm_sync.warehouse.tables import Tables, build
 from prm_sync.warehouse.urls import warehouse_url
 from prm_sync.yamlfile import did_you_mean
@@ -58,6 +59,7 @@ class StreamMapping:
     compiled: Compiled
     back: Back | None
     match_keys: MatchKeys
+    alone: bool = True  #: no other connection knows of the entity: when which field changed decides nothing
 
     @property
     def stream(self) -> str:
@@ -75,6 +77,8 @@ class Policies:
     routing: RoutingPolicy
     identity: identity.IdentityPolicy
     sharing: sharing.SharingPolicy
+    survivorship: precedence.SurvivorshipPolicy
+    authority: precedence.AuthorityPolicy
 
 
 @dataclass(slots=True)
@@ -93,6 +97,7 @@ class App:
     problems: tuple[ConfigError, ...] = ()  #: mapping files that are left out, and why
     transports: Mapping[str, Any] = field(default_factory=dict)  #: by connection, instead of the network (tests)
     env: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    _precedence: dict[str, precedence.Precedence] = field(default_factory=dict)
 
     @property
     def currency(self) -> str:
@@ -167,28 +172,32 @@ class App:
 
     def golden_hash(self, entity: str) -> str:
         """What golden records depend on besides their sources: another hash derives them anew."""
-        text = f"{self.source.project.trusted}|{self.entities[entity]!r}"
+        text = f"{self.source.project.trusted}|{self.entities[entity]!r}|{self.precedence(entity)}"
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    def survive(self, entity: str) -> Survive:
-        """Survivorship of one entity, as the warehouse asks for it."""
-        kind = self.entities[entity]
-        merged = survivorship.merger(kind, self.source.project.trusted)
-        made_at = next((n for n, f in enumerate(kind.fields) if f.name == "created_at"), None)
-
-        def survived(members: Sequence[MemberRow]) -> GoldenRow:
-            values, provenance = merged(
-                [
-                    survivorship.Member(
-                        m.connection, m.stream, m.remote_id, m.values, m.remote_time,
-                        m.values[made_at] if made_at is not None else None,
-                    )
-                    for m in members
-                ]
+    def precedence(self, entity: str) -> precedence.Precedence:
+        """Whose values of the entity's fields stand, by both policies."""
+        if entity not in self._precedence:
+            self._precedence[entity] = precedence.precedence(
+                self.entities[entity], self.policies.survivorship, self.policies.authority,
+                kinds={name: c.kind for name, c in self.connectors.items()}, trusted=self.source.project.trusted,
+                shared=self._shared_fields(entity),
             )  # fmt: skip
-            return GoldenRow(values, survivorship.compact(provenance))
+        return self._precedence[entity]
 
-        return survived
+    def _shared_fields(self, entity: str) -> set[str]:
+        """The fields that we write to one connection and that another one maps in."""
+        found = [m for some in self.mappings.values() for m in some if m.entity == entity]
+        return {
+            name for to in found if to.back is not None for name in to.back.uses
+            if any(m.connection != to.connection and name in m.compiled.columns for m in found)
+        }  # fmt: skip
+
+    def survive(self, entity: str) -> Survive:
+        """Survivorship and authority of one entity, as the warehouse asks for it."""
+        kind, rules = self.entities[entity], self.precedence(entity)
+        merged = survivorship.merger(kind, self.source.project.trusted, rules.rules)
+        return surviving(kind, authority.judge(kind, merged, rules.watched, rules.review))
 
     @staticmethod
     def cluster(edges: Iterable[tuple[int, int]]) -> dict[int, int]:
@@ -207,8 +216,11 @@ def save_secret(home: Path, connection: str, name: str, value: str) -> None:
     path.with_suffix(path.suffix + ".new").replace(path)
 
 
-def load_policies(folders: Sequence[Path]) -> Policies:
-    """The policy files: each from the first folder that has it, else the shipped one."""
+def load_policies(folders: Sequence[Path], connections: Collection[str] | None = None) -> Policies:
+    """The policy files: each from the first folder that has it, else the shipped one.
+
+    `connections`: those that the policies may name; None: not looked at.
+    """
 
     def path(name: str) -> Path:
         return next((f / name for f in folders if (f / name).is_file()), shipped("policies") / name)
@@ -217,6 +229,8 @@ def load_policies(folders: Sequence[Path]) -> Policies:
         load_routing(path("routing.yaml")),
         identity.load_identity(path("identity.yaml")),
         sharing.load_sharing(path("sharing.yaml")),
+        precedence.load_survivorship(path("survivorship.yaml"), connections),
+        precedence.load_authority(path("authority.yaml"), connections),
     )
 
 
@@ -252,9 +266,19 @@ def load_mappings(
                 keys = identity.compile_keys(spec.entity, policies.identity, compiled.columns)
                 back = compile_back(spec) if spec.back else None
                 out.setdefault((name, spec.stream), []).append(StreamMapping(name, spec, compiled, back, keys))
+    _tell_who_is_alone(out)
     order = list(entities)
     ranked = sorted(out.items(), key=lambda item: min(order.index(m.entity) for m in item[1]))
     return {key: tuple(sorted(found, key=lambda m: order.index(m.entity))) for key, found in ranked}, problems
+
+
+def _tell_who_is_alone(mappings: dict[tuple[str, str], list[StreamMapping]]) -> None:
+    connections: dict[str, set[str]] = {}
+    for found in mappings.values():
+        for m in found:
+            connections.setdefault(m.entity, set()).add(m.connection)
+    for key, found in mappings.items():
+        mappings[key] = [replace(m, alone=len(connections[m.entity]) == 1) for m in found]
 
 
 @contextmanager
@@ -266,7 +290,7 @@ def open_app(
     source = read_project(settings.project_file)
     source.check_connectors(registry.names())
     known = {c.connector: registry.find(c.connector) for c in source.project.connections.values()}
-    policies = load_policies(source.folders("policies"))
+    policies = load_policies(source.folders("policies"), source.project.connections)
     mappings, problems = load_mappings(source, entities, policies)
     tables = build(entities)
     engine = database.engine(warehouse_url(settings))

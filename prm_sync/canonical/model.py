@@ -43,6 +43,7 @@ class Merge(StrEnum):
     TRUSTED = "trusted"  #: of the connection that stands first in `trust` of prm_sync.yaml, then the latest
     LONGEST = "longest"  #: the longest text, then the latest
     OLDEST = "oldest"  #: of the record that was there first
+    FREQUENT = "frequent"  #: what most records say, then the latest
     ANY = "any"  #: true where any source says so (opt-outs)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -113,11 +114,13 @@ def _project(findings: Findings) -> ProjectFile | None:
 def _policies(source: ProjectFile, findings: Findings) -> Policies:
     """The policies, all looked at; those of a broken file as shipped, so that the mappings can be looked at."""
     from prm_sync.app import Policies, load_policies, shipped
-    from prm_sync.rules import identity, sharing
+    from prm_sync.rules import identity, precedence, sharing
     from prm_sync.rules.routing import load_routing
 
     loaders: dict[str, Callable[..., Any]] = {
         "routing": load_routing, "identity": identity.load_identity, "sharing": sharing.load_sharing,
+        "survivorship": partial(precedence.load_survivorship, connections=source.project.connections),
+        "authority": partial(precedence.load_authority, connections=source.project.connections),
     }  # fmt: skip
     with findings.about("policies"):
         folders = source.folders("policies")
@@ -203,8 +206,6 @@ def _connection(
 @contextmanager
 def _session(source: ProjectFile, name: str, connector: Any) -> Iterator[Session]:
     """The connection, opened without the warehouse: it may not be there yet."""
-    from functools import partial
-
     from prm_sync.app import save_secret
     from prm_sync.connect.budget import LocalBudget
     from prm_sync.connect.protocol import Context

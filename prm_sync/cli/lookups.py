@@ -39,8 +39,10 @@ def queues(tx: sa.Connection) -> Row:
         "SELECT id, connection, stream, counts, reason, created_at FROM ops.plan WHERE state = 'held' "
         "ORDER BY created_at",
     )
+    conflicts = rows(tx, "SELECT kind, count(*) AS n FROM ops.conflict WHERE state = 'open' GROUP BY 1 ORDER BY 1")
     return {
         "quarantine": {r["class"]: r["n"] for r in quarantine},
+        "conflicts": {r["kind"]: r["n"] for r in conflicts},
         "outbox": {r["state"]: r["n"] for r in outbox},
         "held": held,
         "drift": rows(
@@ -160,6 +162,29 @@ def writes(tx: sa.Connection, kind: str, id_: str, size: int = 50) -> list[Row]:
 
 
 # --- quarantine ----------------------------------------------------------------------------------------------------
+
+
+def conflict_counts(tx: sa.Connection, chosen: Row) -> list[Row]:
+    """Conflicts with these columns, counted by field."""
+    return rows(
+        tx,
+        "SELECT state, kind, entity, field, rule, count(*) AS n FROM ops.conflict "  # noqa: S608
+        f"WHERE true {_chosen(chosen)} GROUP BY 1, 2, 3, 4, 5 ORDER BY n DESC, 3, 4 LIMIT 50",
+        **chosen,
+    )
+
+
+def conflicts(tx: sa.Connection, chosen: Row, limit: int) -> list[Row]:
+    """Conflicts with these columns, the latest first."""
+    return rows(
+        tx,
+        f"SELECT * FROM ops.conflict WHERE true {_chosen(chosen)} ORDER BY opened_at DESC, id LIMIT :n",  # noqa: S608
+        **chosen, n=limit,
+    )  # fmt: skip
+
+
+def _chosen(chosen: Row) -> str:
+    return " ".join(f'AND "{column}" = :{column}' for column in chosen)
 
 
 def record(tx: sa.Connection, connection: str, stream: str, remote_id: str) -> Row | None:

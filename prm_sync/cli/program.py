@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from prm_sync.cli import terminal
 from prm_sync.cli.check import check
+from prm_sync.cli.conflict import conflict
 from prm_sync.cli.connectors import connectors, emulate
 from prm_sync.cli.database import database
 from prm_sync.cli.drift import drift
@@ -88,6 +89,7 @@ _add(status, LOOK, "prm-sync status")
 _add(explain, LOOK, "prm-sync explain lead an@example.vn")
 _group(quarantine, "quarantine", LOOK, "prm-sync quarantine list")
 _group(drift, "drift", LOOK, "prm-sync drift list")
+_group(conflict, "conflict", LOOK, "prm-sync conflict list")
 _group(mappings, "mappings", LOOK, "prm-sync mappings test")
 _group(connectors, "connectors", LOOK, "prm-sync connectors list")
 _group(schemas, "schemas", LOOK, "prm-sync schemas write --check")

@@ -21,6 +21,7 @@ def all_schemas(*, installed: bool = False) -> Mapping[str, dict[str, Any]]:
     from prm_sync.project import project_schema
     from prm_sync.rules.identity import identity_schema
     from prm_sync.rules.mapping import mapping_schema
+    from prm_sync.rules.precedence import authority_schema, survivorship_schema
     from prm_sync.rules.routing.policy import routing_schema
     from prm_sync.rules.sharing import sharing_schema
 
@@ -31,6 +32,8 @@ def all_schemas(*, installed: bool = False) -> Mapping[str, dict[str, Any]]:
         "routing": routing_schema(),
         "identity": identity_schema(),
         "sharing": sharing_schema(),
+        "survivorship": survivorship_schema(),
+        "authority": authority_schema(),
     }
 
 

@@ -76,6 +76,7 @@ def _show(data: dict[str, Any]) -> None:
     if data["never_read"]:
         terminal.say(f"never read: {', '.join(data['never_read'])}", "yellow")
     terminal.say(f"quarantine: {terminal.numbers(data['quarantine']) if data['quarantine'] else 'empty'}")
+    terminal.say(f"conflicts: {terminal.numbers(data['conflicts']) if data['conflicts'] else 'none'}")
     terminal.say(f"outbox: {terminal.numbers(data['outbox']) if data['outbox'] else 'empty'}")
     for p in data["held"]:
         terminal.say(f"held: {p['connection']}.{p['stream']}: {p['reason']}; `prm-sync approve {p['id']}`", "yellow")

@@ -12,8 +12,10 @@ import msgspec
 
 from prm_sync.app import App, StreamMapping
 from prm_sync.connect.protocol import Stream
+from prm_sync.flows.holding import Holding
 from prm_sync.rules import reconcile, sharing
 from prm_sync.warehouse import drift, outbox, raw, targets
+from prm_sync.warehouse.conflicts import Frozen
 from prm_sync.warehouse.outbox import Intent
 from prm_sync.warehouse.plans import PlanHead
 from prm_sync.warehouse.targets import Target
@@ -28,7 +30,8 @@ class Plan:
     entity: str
     intents: list[Intent] = field(default_factory=list)
     targets: list[tuple[str, str]] = field(default_factory=list)  #: (entity id, target) of all that was compared
-    conflicts: int = 0  #: records of which a field waits for a decision; what is agreed of them is among the intents
+    conflicts: int = 0  #: fields that are not written, since a conflict about them is open; the others are
+    frozen: list[Frozen] = field(default_factory=list)  #: fields that go back and forth, found now
 
     @property
     def compared(self) -> int:
@@ -78,6 +81,7 @@ def planned(app: App, mapping: StreamMapping, stream: Stream, *, after: int, kin
     ):
         plan.targets += [(t.entity_id, t.target) for t in batch]
         plan.intents += comparing.intents(batch)
+    plan.conflicts, plan.frozen = comparing.holding.held, comparing.holding.frozen
     return plan
 
 
@@ -89,6 +93,10 @@ class _Comparing:
     kinds: Mapping[str, str]
     to_partners: bool
     gone: frozenset[str]  #: remote fields that cannot be written since they have drifted: the others are
+    holding: Holding = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.holding = Holding(self.app, self.mapping, self.stream.name)
 
     def intents(self, batch: Sequence[Target]) -> Iterator[Intent]:
         connection, stream = self.mapping.connection, self.stream.name
@@ -96,10 +104,9 @@ class _Comparing:
             done = outbox.last_done(tx, connection, stream, [t.entity_id for t in batch])
             ids = {t.remote_id or getattr(done.get((t.entity_id, t.target)), "remote_id", None) for t in batch}
             seen = raw.payloads(tx, connection, stream, [i for i in ids if i])
-        for target in batch:
-            intent = self._one(target, done.get((target.entity_id, target.target)), seen)
-            if intent is not None:
-                yield intent
+            self.holding.look(tx, [t.entity_id for t in batch], [i for i in ids if i])
+        made = [self._one(target, done.get((target.entity_id, target.target)), seen) for target in batch]
+        yield from self.holding.thawed([intent for intent in made if intent is not None])
 
     def _one(self, target: Target, last: Any, seen: Mapping[str, Any]) -> Intent | None:
         remote_id = target.remote_id or (last.remote_id if last is not None else None)
@@ -114,8 +121,8 @@ class _Comparing:
         values, left_out = self._shareable(target.values)
         back = self.mapping.back
         assert back is not None
-        desired = back.run(values)
-        observed = _observed(record, last)
+        desired = self.holding.without_held(target.entity_id, remote_id, back.run(values))
+        observed = self.holding.as_meant(remote_id, _observed(record, last))
         flat = {name: reconcile.value_at(desired, name) for name in back.fields if self._writable(desired, name)}
         differing = reconcile.difference(flat, observed, list(flat), self.kinds)
         if not differing:

@@ -186,8 +186,8 @@ class _Reading:
             pages=1, read=len(page.records),
             new=len(staged.new), changed=len(staged.changed), unchanged=staged.unchanged,
         )  # fmt: skip
-        if staged.late:
-            self.report.add(late=staged.late)
+        if staged.outlived:
+            self.report.add(outlived=staged.outlived)
         log.info(
             "page staged",
             extra={"connection": self.connection, "stream": self.stream.name, "records": len(page.records),

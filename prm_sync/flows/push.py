@@ -19,7 +19,7 @@ from prm_sync.flows.deliver import Delivery
 from prm_sync.flows.difference import Plan, planned
 from prm_sync.flows.report import FlowReport, State
 from prm_sync.rules import reconcile
-from prm_sync.warehouse import drift, offers, outbox, performance, plans, progress, source, targets
+from prm_sync.warehouse import conflicts, drift, offers, outbox, performance, plans, progress, source, targets
 from prm_sync.warehouse.db import alone
 from prm_sync.warehouse.runs import Run, running
 
@@ -96,6 +96,7 @@ def _push(app: App, pushing: _Pushing, report: FlowReport) -> None:
         after, upto, hash_ = _marks(app, mapping)
         wanted = planned(app, mapping, stream, after=after, kinds=pushing.kinds)
         report.add(compared=wanted.compared, **wanted.counts.told())
+        report.add(frozen=conflicts.freeze(app.db, wanted.frozen, app.clock()))
         held = _write_down(app, pushing, wanted, upto, hash_)
         if held is not None:
             report.state, report.message = State.HELD, held

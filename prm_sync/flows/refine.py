@@ -43,7 +43,7 @@ def refine_entity(app: App, name: str, report: FlowReport, *, at_least: int = 1)
     while True:
         done = golden.refine_chunk(
             app.db, entity, policy_hash=app.golden_hash(name), survive=app.survive(name), cluster=app.cluster,
-            now=app.clock(), at_least=at_least,
+            now=app.clock(), never_null=app.precedence(name).never_null, at_least=at_least,
         )  # fmt: skip
         if done is None:
             return
@@ -87,7 +87,8 @@ def _catch_up(app: App, connection: str, stream: str, run_id: str, report: FlowR
     if mapping_hash is None or not raw.waits_for_mapping(app.db, connection, stream, mapping_hash):
         return
     state = raw.take(app.db, connection, stream, run_id)
-    seq = state.mapped_seq if state.mapping_hash == mapping_hash else 0
+    remapped = state.mapping_hash != mapping_hash
+    seq = 0 if remapped else state.mapped_seq
     while True:
         with app.db.begin() as tx:
             last, present, deleted = raw.records_after(tx, state, seq, CATCH_UP_ROWS)
@@ -97,7 +98,7 @@ def _catch_up(app: App, connection: str, stream: str, run_id: str, report: FlowR
             staged = raw.Staged(changed=present, deleted=deleted)
             translate(
                 tx, state, mappings, staged, at=app.clock(), run_id=run_id, report=report,
-                same_records=last <= state.mapped_seq,
+                of="remapped" if remapped else "stock", same_records=last <= state.mapped_seq,
             )  # fmt: skip
             raw.keep_mapped(tx, state, last, mapping_hash)
         seq = last

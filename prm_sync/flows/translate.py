@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
 from prm_sync.app import StreamMapping
+from prm_sync.flows.readback import read_back, repeated_fields
 from prm_sync.flows.report import FlowReport
 from prm_sync.rules import drift as drifted
 from prm_sync.rules.corrections import Correction, corrected
 from prm_sync.rules.drift import Held
 from prm_sync.rules.mapping import Fault
-from prm_sync.warehouse import corrections, drift, raw, source, tombstones
+from prm_sync.warehouse import corrections, drift, late, raw, source, tombstones
+from prm_sync.warehouse.field_times import Ours
 from prm_sync.warehouse.source import Trouble
 from prm_sync.warehouse.tables import MATCH_KEYS
 
+Of = Literal["page", "stock", "remapped"]
+"""Records that were just read; of raw.record, not mapped so far; or mapped already, by another mapping: no changes."""
 _KEYS = slice(source.HEAD.index(MATCH_KEYS[0]), len(source.HEAD))  #: where the match keys stand in a row
 
 
@@ -54,32 +58,41 @@ def mapped(state: raw.StreamState, mapping: StreamMapping, records: Iterable[raw
 
 def translate(
     tx: sa.Connection, state: raw.StreamState, mappings: Sequence[StreamMapping], staged: raw.Staged, *,
-    at: datetime, run_id: str, report: FlowReport, ready: Sequence[Mapped] | None = None, same_records: bool = False,
+    at: datetime, run_id: str, report: FlowReport, of: Of = "page", same_records: bool = False,
+    ready: Sequence[Mapped] | None = None,
 ) -> None:  # fmt: skip
     """Map what is news of a page, for every entity the stream feeds; what cannot be mapped goes to quarantine.
 
-    `ready`: what each mapping made of `staged.new`, where somebody has let it do so before.
     `same_records`: only the mapping is news: rows that it makes as they are stay untouched, and all behind them, too.
+    `ready`: what each mapping made of `staged.new`, where somebody has let it do so before.
     """
-    if not (staged.new or staged.changed or staged.deleted):
+    if not (staged.new or staged.changed or staged.deleted or staged.late):
         return
     gone = drift.holding(tx, state.connection, state.stream)
     mended = replace(staged, changed=laid_over(tx, state, staged.changed, at))
+    meant, repeats = read_back(tx, state, mended, at if of == "page" else None)
+    if meant is not mended:
+        ready = None
     for n, mapping in enumerate(mappings):
         held = drifted.held(mapping.spec, gone)
-        new = canonical(tx, state, mapping, staged.new, held, known=False, ready=ready[n] if ready else None)
-        _one(tx, state, mapping, mended, new, held, at, run_id, report, same_records)
+        new = canonical(tx, state, mapping, meant.new, held, known=False, ready=ready[n] if ready else None)
+        ours = None if mapping.alone or of == "remapped" else repeated_fields(mapping, repeats)
+        _one(tx, state, mapping, meant, new, held, at, run_id, report, ours, same_records)
 
 
 def _one(
     tx: sa.Connection, state: raw.StreamState, mapping: StreamMapping, staged: raw.Staged, new: Mapped, held: Held,
-    at: datetime, run_id: str, report: FlowReport, same_records: bool,
+    at: datetime, run_id: str, report: FlowReport, ours: Ours | None, same_records: bool,
 ) -> None:  # fmt: skip
     entity, compiled = mapping.entity, mapping.compiled
     changed = canonical(tx, state, mapping, staged.changed, held)
+    if staged.late:  # what is wrong with them is of the past as well
+        past = [((r[0], r[1], r[2], r[4]), r[len(source.HEAD) :]) for r in mapped(state, mapping, staged.late).rows]
+        report.add(late=late.land(tx, entity, compiled.columns, past))
     touched = source.write(
-        tx, entity, compiled.columns, compiled.unfilled, new.rows, changed.rows, differing=same_records
-    )
+        tx, entity, compiled.columns, compiled.unfilled, new.rows, changed.rows,
+        ours=ours, at=at, differing=same_records,
+    )  # fmt: skip
     looked_at = [*(r.remote_id for r in staged.changed), *staged.deleted]
     source.resolve_quarantine(tx, state.connection, state.stream, entity, looked_at, at)
     troubles = [*new.troubles, *changed.troubles]

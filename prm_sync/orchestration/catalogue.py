@@ -82,7 +82,8 @@ def read_catalogue(settings: Settings, entities: Mapping[str, Entity] = ENTITIES
     """Raises ConfigError where the project file or a policy is wrong; a wrong mapping is only left out, and logged."""
     source = read_project(settings.project_file)
     source.check_connectors(dict.fromkeys(registry.names(), object))
-    mappings, problems = load_mappings(source, entities, load_policies(source.folders("policies")))
+    policies = load_policies(source.folders("policies"), source.project.connections)
+    mappings, problems = load_mappings(source, entities, policies)
     for problem in problems:
         log.error("mapping left out: %s", problem)
     streams: list[StreamEntry] = []

@@ -80,11 +80,14 @@ def core_specs(key: dg.AssetKey) -> Specs:
         dg.AssetCheckSpec(
             "records_reconcile", asset=key,
             description="Every record received is here, in quarantine, or left out by the mapping's `when`",
-        )
+        ),
+        dg.AssetCheckSpec("nothing_is_in_conflict", asset=key, description="No field waits for a person to decide it"),
     ]  # fmt: skip
 
 
-def core_results(key: dg.AssetKey, found: Sequence[figures.Reconciled]) -> Results:
+def core_results(
+    key: dg.AssetKey, found: Sequence[figures.Reconciled], disputed: Sequence[tuple[str, str, int]]
+) -> Results:
     rows = "\n".join(
         f"| {r.connection}.{r.stream} | {r.received} | {r.mapped} | {r.quarantined} | "
         f"{'by `when`' if r.selective else r.lost} |"
@@ -97,8 +100,20 @@ def core_results(key: dg.AssetKey, found: Sequence[figures.Reconciled]) -> Resul
             {"counts": dg.MetadataValue.md(f"{head}\n|---|---|---|---|---|\n{rows}"), "lost": lost},
             severity=ERROR,
             description=f"{lost} records do not add up: `prm-sync run refine`, then look again" if lost else None,
-        )
+        ),
+        _undisputed(key, disputed),
     ]  # fmt: skip
+
+
+def _undisputed(key: dg.AssetKey, disputed: Sequence[tuple[str, str, int]]) -> dg.AssetCheckResult:
+    rows = "\n".join(f"| {field} | {kind} | {count} |" for field, kind, count in disputed)
+    n = sum(count for _, _, count in disputed)
+    return check(
+        "nothing_is_in_conflict", key, not disputed,
+        {"conflicts": n, "fields": dg.MetadataValue.md(f"| field | kind | conflicts |\n|---|---|---|\n{rows}"),
+         "look": command(f"prm-sync conflict list --entity {key.path[-1].removeprefix('core_')}")},
+        description=f"{n} fields are written nowhere until somebody decides" if n else None,
+    )  # fmt: skip
 
 
 # --- ledger and mart ---------------------------------------------------------------------------------------------

@@ -85,6 +85,19 @@ def reconcile(app: App, entity: str, streams: Sequence[tuple[str, str, bool]]) -
     return out
 
 
+def disputed(app: App, entity: str) -> list[tuple[str, str, int]]:
+    """(field, kind, open conflicts) of an entity."""
+    with app.db.begin() as tx:
+        rows = tx.execute(
+            sa.text(
+                "SELECT field, kind, count(*) FROM ops.conflict WHERE entity = :e AND state = 'open' "
+                "GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 50"
+            ),
+            {"e": entity},
+        )
+        return [(r[0], r[1], r[2]) for r in rows]
+
+
 def offers_by_state(app: App) -> dict[str, int]:
     with app.db.begin() as tx:
         rows = tx.execute(sa.text("SELECT state, count(*) FROM ledger.lead_offer GROUP BY 1 ORDER BY 1")).all()

@@ -41,12 +41,20 @@ def load(model: type[P], source: Path | YamlFile) -> P:
     if file.data is not None and not isinstance(file.data, dict):
         raise file.error("a policy is a mapping of names to values")
     policy = validated(model, file)
-    mistakes = [file.error(f"{'.'.join(map(str, place))}: {what}", *place) for place, what in policy.mistakes()]
-    if mistakes:
-        rest = "".join(f"\n{m}" for m in mistakes[1:])
-        first = str(mistakes[0]).removeprefix(f"{file.path}:{mistakes[0].line}: ")
-        raise ConfigError(first + rest, file=file.path, line=mistakes[0].line)
+    error = refused(file, policy.mistakes())
+    if error is not None:
+        raise error
     return policy
+
+
+def refused(file: YamlFile, mistakes: Iterable[tuple[Place, str]]) -> ConfigError | None:
+    """The error that says each of these with its file:line; None: there is none."""
+    found = [file.error(f"{'.'.join(map(str, place))}: {what}", *place) for place, what in mistakes]
+    if not found:
+        return None
+    rest = "".join(f"\n{m}" for m in found[1:])
+    first = str(found[0]).removeprefix(f"{file.path}:{found[0].line}: ")
+    return ConfigError(first + rest, file=file.path, line=found[0].line)
 
 
 def schema_of(model: type[Policy], name: str) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Survivorship: the golden record of the source records that are one entity.
 
-Each field goes by its `Merge` rule. The answer depends on the records alone, never on the order in which they are given
-or arrived: every rule ends in the record's name as the last tie-break. A null never beats a value.
+Each field goes by its `Merge` rule, or by that of policies/survivorship.yaml. The answer depends on the records alone,
+never on the order in which they are given or arrived: every rule ends in the record's name as the last tie-break.
+A null never beats a value. A field that changed since its record was first read has a time of its own.
 
 An amount and its currency are one value: the currency is chosen first, and amounts in another one do not survive.
 """
@@ -12,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import Enum
 from typing import Any, TypeAlias
 
 from prm_sync.canonical.model import Entity, Field, Kind, Merge
@@ -25,6 +27,26 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 _NOT_YET = datetime.max.replace(tzinfo=UTC)
 
 
+class Unchanged(Enum):
+    """What stands in `Change.before` where a field did not change since all systems agreed on it."""
+
+    UNCHANGED = 0
+
+
+UNCHANGED = Unchanged.UNCHANGED
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """When one field of a record last changed. `at` None: never by itself, it repeats what we wrote there.
+
+    `before`: what it said when all systems last agreed on it.
+    """
+
+    at: datetime | None
+    before: Any = UNCHANGED
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
     """One source record of an entity, its values in the order of `Entity.fields`. Times are aware."""
@@ -33,12 +55,28 @@ class Member:
     stream: str
     remote_id: str
     values: tuple[Any, ...]
-    changed_at: datetime | None = None  #: last change, as the remote says
+    changed_at: datetime | None = None  #: last change, as the remote says, of the fields that are not in `changes`
     first_at: datetime | None = None  #: when the record was made, or first seen
+    changes: Mapping[str, Change] | None = None  #: fields that have changed since the record was first read
 
     @property
     def name(self) -> str:
         return f"{self.connection}/{self.stream}/{self.remote_id}"
+
+    def at(self, fields: Sequence[str]) -> datetime:
+        """When the last of these fields changed."""
+        if not self.changes:
+            return self.changed_at or _NEVER
+        found = (self.changes[f].at if f in self.changes else self.changed_at for f in fields)
+        return max((t for t in found if t is not None), default=_NEVER)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How one field survives. `trust`: connections, the most trusted first; empty: as the project says."""
+
+    merge: Merge
+    trust: tuple[str, ...] = ()
 
 
 def golden(members: Sequence[Member], entity: Entity, trust: Sequence[str]) -> Golden:
@@ -46,11 +84,15 @@ def golden(members: Sequence[Member], entity: Entity, trust: Sequence[str]) -> G
     return merger(entity, trust)(members)
 
 
-def merger(entity: Entity, trust: Sequence[str]) -> Callable[[Sequence[Member]], Golden]:
-    """`golden` for many entities of one kind: what depends on the fields alone is worked out once."""
-    place = {connection: n for n, connection in enumerate(trust)}
+def merger(
+    entity: Entity, trust: Sequence[str], rules: Mapping[str, Rule] | None = None
+) -> Callable[[Sequence[Member]], Golden]:
+    """`golden` for many entities of one kind: what depends on the fields alone is worked out once.
+
+    `rules` by field take the place of the field table's; that of a currency is that of its amounts.
+    """
     names = tuple(f.name for f in entity.fields)
-    plain, currencies = _plan(entity)
+    plain, currencies = _plan(entity, rules or {})
 
     def merged(members: Sequence[Member]) -> Golden:
         if not members:
@@ -58,12 +100,13 @@ def merger(entity: Entity, trust: Sequence[str]) -> Callable[[Sequence[Member]],
         if len(members) == 1:
             values, source = _row(members[0])
             return values, {name: source for name, v in zip(names, values, strict=True) if v is not None}
-        orders = _orders(members, place)
+        asked = _Asked(members, trust)
         found: dict[int, tuple[Any, str]] = {}
         for i, rule in plain:
-            _put(found, i, _PICK[rule](orders[rule], i))
-        for currency, amounts in currencies:
-            _merge_money(found, currency, amounts, orders[Merge.LATEST])
+            _put(found, i, _PICK[rule.merge](asked.order(rule, (names[i],)), i))
+        for currency, amounts, rule in currencies:
+            order = asked.order(rule, tuple(names[i] for i in (currency, *amounts)))
+            _merge_money(found, currency, amounts, order)
         nothing = (None, "")
         return (
             tuple(found.get(i, nothing)[0] for i in range(len(names))),
@@ -71,6 +114,38 @@ def merger(entity: Entity, trust: Sequence[str]) -> Callable[[Sequence[Member]],
         )
 
     return merged
+
+
+class _Asked:
+    """The members of one entity in the orders in which rules ask them, the first to be asked first."""
+
+    def __init__(self, members: Sequence[Member], trust: Sequence[str]) -> None:
+        ordered = sorted(members, key=lambda m: (m.connection, m.stream, m.remote_id))
+        self.rows = [(m, _row(m)) for m in ordered]
+        self.trust = trust
+        self.timed = {name for m in members for name in m.changes or ()}  #: fields that have times of their own
+        self.known: dict[tuple[Merge, tuple[str, ...]], list[_Row]] = {}
+
+    def order(self, rule: Rule, fields: tuple[str, ...]) -> list[_Row]:
+        if not self.timed.isdisjoint(fields):
+            return self._sorted(rule, fields)
+        key = (rule.merge, rule.trust)
+        if key not in self.known:
+            self.known[key] = self._sorted(rule, ())
+        return self.known[key]
+
+    def _sorted(self, rule: Rule, fields: tuple[str, ...]) -> list[_Row]:
+        if rule.merge is Merge.OLDEST:
+            return [row for _, row in sorted(self.rows, key=lambda n: n[0].first_at or _NOT_YET)]
+        latest = sorted(self.rows, key=lambda n: n[0].at(fields or _ALL), reverse=True)
+        if rule.merge is Merge.TRUSTED:
+            place = {connection: n for n, connection in enumerate(rule.trust or self.trust)}
+            latest = sorted(latest, key=lambda n: place.get(n[0].connection, len(place)))
+        return [row for _, row in latest]
+
+
+_ALL = ("",)
+"""No field's name: the time of the fields that did not change by themselves."""
 
 
 def compact(provenance: Mapping[str, str]) -> dict[str, str]:
@@ -87,7 +162,9 @@ def is_null(value: Any) -> bool:
     return value is None or value in ("", [], ())
 
 
-def _plan(entity: Entity) -> tuple[list[tuple[int, Merge]], list[tuple[int, list[int]]]]:
+def _plan(
+    entity: Entity, rules: Mapping[str, Rule]
+) -> tuple[list[tuple[int, Rule]], list[tuple[int, list[int], Rule]]]:
     """The fields that stand for themselves with their rule, and each currency with the amounts that are read by it."""
     position = {f.name: i for i, f in enumerate(entity.fields)}
     amounts: dict[int, list[int]] = {}
@@ -95,7 +172,9 @@ def _plan(entity: Entity) -> tuple[list[tuple[int, Merge]], list[tuple[int, list
         if _is_amount(f, position):
             amounts.setdefault(position[f.given or ""], []).append(position[f.name])
     tied = {i for currency, group in amounts.items() for i in (currency, *group)}
-    return [(i, f.merge) for i, f in enumerate(entity.fields) if i not in tied], list(amounts.items())
+    plain = [(i, rules.get(f.name) or Rule(f.merge)) for i, f in enumerate(entity.fields) if i not in tied]
+    by_time = Rule(Merge.LATEST)
+    return plain, [(c, group, rules.get(entity.fields[c].name, by_time)) for c, group in amounts.items()]
 
 
 def _is_amount(field: Field, position: Mapping[str, int]) -> bool:
@@ -104,22 +183,6 @@ def _is_amount(field: Field, position: Mapping[str, int]) -> bool:
 
 def _row(member: Member) -> _Row:
     return tuple([None if is_null(v) else v for v in member.values]), member.name
-
-
-def _orders(members: Sequence[Member], place: Mapping[str, int]) -> dict[Merge, list[_Row]]:
-    """The members as each rule would ask them, the first to be asked first."""
-    named = [(m, _row(m)) for m in sorted(members, key=lambda m: (m.connection, m.stream, m.remote_id))]
-    latest = sorted(named, key=lambda n: n[0].changed_at or _NEVER, reverse=True)
-    trusted = sorted(latest, key=lambda n: place.get(n[0].connection, len(place)))
-    oldest = sorted(named, key=lambda n: n[0].first_at or _NOT_YET)
-    by_change = [row for _, row in latest]
-    return {
-        Merge.LATEST: by_change,
-        Merge.ANY: by_change,
-        Merge.LONGEST: by_change,
-        Merge.TRUSTED: [row for _, row in trusted],
-        Merge.OLDEST: [row for _, row in oldest],
-    }
 
 
 def _put(found: dict[int, tuple[Any, str]], i: int, row: _Row | None) -> None:
@@ -144,12 +207,20 @@ def _true_if_any(order: Sequence[_Row], i: int) -> _Row | None:
     return next((row for row in order if row[0][i] is True), None) or _first(order, i)
 
 
+def _most_said(order: Sequence[_Row], i: int) -> _Row | None:
+    """The latest record that says what most say; between values that equally many say, the latest decides."""
+    said = [row for row in order if row[0][i] is not None]
+    counts = Counter(repr(row[0][i]) for row in said)
+    return max(said, key=lambda row: counts[repr(row[0][i])], default=None)
+
+
 _PICK: dict[Merge, Callable[[Sequence[_Row], int], _Row | None]] = {
     Merge.LATEST: _first,
     Merge.TRUSTED: _first,
     Merge.OLDEST: _first,
     Merge.LONGEST: _longest,
     Merge.ANY: _true_if_any,
+    Merge.FREQUENT: _most_said,
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -13,25 +13,14 @@ import msgspec
 import sqlalchemy as sa
 
 from prm_sync.canonical.model import Entity
-from prm_sync.warehouse import bulk, merges, progress
+from prm_sync.warehouse import bulk, conflicts, field_times, merges, progress
+from prm_sync.warehouse.conflicts import ClashRow
 from prm_sync.warehouse.db import lock
+from prm_sync.warehouse.field_times import MemberRow
 from prm_sync.warehouse.tables import MATCH_KEYS
 
 CHUNK_ROWS = 200_000
 DERIVED_AT_ONCE = 5_000  #: entities whose records are in memory together
-
-
-@dataclass(frozen=True, slots=True)
-class MemberRow:
-    """One remote record of an entity, as survivorship sees it; `values` in field-table order."""
-
-    connection: str
-    stream: str
-    remote_id: str
-    arrived: int
-    remote_time: datetime | None
-    deleted_at: datetime | None
-    values: tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +29,12 @@ class GoldenRow:
 
     values: tuple[Any, ...]
     provenance: dict[str, str]
+    clashes: tuple[ClashRow, ...] = ()
+    settled: tuple[str, ...] = ()  #: fields on which all records agree again
 
 
-Survive = Callable[[Sequence[MemberRow]], GoldenRow]
+Survive = Callable[[str, Sequence[MemberRow], Mapping[str, Any]], GoldenRow]
+"""(entity id, its records, decisions of people that stand) -> golden record."""
 Cluster = Callable[[Iterable[tuple[int, int]]], dict[int, int]]
 
 
@@ -68,7 +60,7 @@ def _sql_id(entity: str) -> str:
 
 def refine_chunk(
     db: sa.Engine, entity: Entity, *, policy_hash: str, survive: Survive, cluster: Cluster, now: datetime,
-    chunk_rows: int = CHUNK_ROWS, at_least: int = 1,
+    never_null: Sequence[str] = (), chunk_rows: int = CHUNK_ROWS, at_least: int = 1,
 ) -> Refined | None:  # fmt: skip
     """Refine the next chunk of changed source rows in one transaction; None: fewer than `at_least` wait."""
     name = entity.name
@@ -87,9 +79,14 @@ def refine_chunk(
         ).one()
         if waiting[0] is None or waiting[1] < at_least:
             return None
-        done = _Chunk(tx, entity, upto, waiting[0], now, survive, cluster).run()
+        done = _Chunk(tx, entity, upto, waiting[0], now, survive, cluster, never_null).run()
         progress.keep(tx, f"refine:{name}", waiting[0], policy_hash)
     return done
+
+
+def _member(row: tuple[Any, ...]) -> MemberRow:
+    _, connection, stream, remote_id, arrived, time, deleted_at, _, base_time, changed, *values = row
+    return MemberRow(connection, stream, remote_id, arrived, time, deleted_at, tuple(values), base_time, changed)
 
 
 class _Chunk:
@@ -97,13 +94,16 @@ class _Chunk:
 
     def __init__(
         self, tx: sa.Connection, entity: Entity, after: int, upto: int, now: datetime,
-        survive: Survive, cluster: Cluster,
+        survive: Survive, cluster: Cluster, never_null: Sequence[str],
     ) -> None:  # fmt: skip
         self.tx, self.entity, self.name, self.now = tx, entity, entity.name, now
         self.after, self.upto, self.survive, self.cluster = after, upto, survive, cluster
         self.fields = [f.name for f in entity.fields]
         self.external = f"prm_{self.name}_id" if f"prm_{self.name}_id" in entity.by_name else None
+        self.never_null = never_null
         self.touched = 0
+        self.clashes: list[ClashRow] = []
+        self.settled: list[tuple[str, str, list[tuple[Any, ...]]]] = []
         self.done = Refined()
 
     def run(self) -> Refined:
@@ -273,6 +273,7 @@ class _Chunk:
             "UPDATE pg_temp.batch b SET entity_id = l.entity_id FROM pg_temp.losers l WHERE b.entity_id = l.loser"
         )
         merges.follow(self.tx, self.name)
+        conflicts.follow(self.tx, self.name, losers)
         self.done.merged += len(losers)
 
     def _write_crosswalk(self, assigned: dict[int, tuple[str, str]]) -> None:
@@ -312,6 +313,7 @@ class _Chunk:
         for n in range(0, len(ids), DERIVED_AT_ONCE):
             derived = list(self._derived(ids[n : n + DERIVED_AT_ONCE]))  # read before COPY begins
             bulk.copy(self.tx, "pg_temp.derived", columns, derived)
+        self._keep_last_values()
         fields = bulk.quoted(self.fields)
         differs = (
             f"({', '.join(f'g.{bulk.quoted([f])}' for f in self.fields)}) IS DISTINCT FROM "
@@ -338,22 +340,38 @@ class _Chunk:
             f"SELECT {bulk.quoted(columns)} FROM pg_temp.derived ON CONFLICT (id) DO NOTHING"
         ).rowcount
         self._sql("DROP TABLE pg_temp.derived")
+        settled = {(id_, field) for id_, field, _ in self.settled}
+        conflicts.keep(self.tx, self.name, ids, self.clashes, settled, self.now)
+        if self.settled:
+            field_times.settle(self.tx, self.name, [row for _, _, rows in self.settled for row in rows])
+
+    def _keep_last_values(self) -> None:
+        """A field that is never to be null keeps what it said, where every source has lost it."""
+        for f in self.never_null:
+            self._sql(
+                f'UPDATE pg_temp.derived d SET "{f}" = g."{f}", provenance = d.provenance || '
+                f"jsonb_build_object('{f}', coalesce(g.provenance ->> '{f}', g.provenance ->> '*')) "
+                f'FROM core."{self.name}" g WHERE g.id = d.id AND d."{f}" IS NULL AND g."{f}" IS NOT NULL'
+            )
 
     def _derived(self, ids: list[str]) -> Iterable[tuple[Any, ...]]:
         rows = self._sql(
             f"SELECT x.entity_id, s.connection, s.stream, s.remote_id, s.arrived, s.remote_time, s.deleted_at, "
-            f"x.matched_by IN ('pushed', 'external_id') AS copy, "
+            f"x.matched_by IN ('pushed', 'external_id') AS copy, t.base_time, t.changed, "
             f"{', '.join(f's.{bulk.quoted([f])}' for f in self.fields)} FROM core.crosswalk x "
             f"JOIN core.{self.name}_source s "
             "ON s.connection = x.connection AND s.stream = x.stream AND s.remote_id = x.remote_id "
+            "LEFT JOIN core.field_time t ON t.remote_id = s.remote_id AND t.connection = s.connection "
+            "AND t.stream = s.stream AND t.entity = x.entity "
             f"WHERE x.entity = '{self.name}' AND x.entity_id = ANY(:ids) ORDER BY x.entity_id, s.arrived",
             ids=ids,
         ).all()
+        decisions = conflicts.decided(self.tx, self.name, ids)
         members: dict[str, list[MemberRow]] = {}
         originals: dict[str, list[MemberRow]] = {}  # what we wrote ourselves is a copy: it keeps nothing alive
         for r in rows:
             row: tuple[Any, ...] = tuple(r)
-            member = MemberRow(row[1], row[2], row[3], row[4], row[5], row[6], row[8:])
+            member = _member(row)
             members.setdefault(row[0], []).append(member)
             if not row[7]:
                 originals.setdefault(row[0], []).append(member)
@@ -361,7 +379,9 @@ class _Chunk:
             own = originals.get(id_, group)
             all_gone = all(m.deleted_at for m in own)
             live = group if all_gone else [m for m in group if m.deleted_at is None]
-            golden = self.survive(live)
+            golden = self.survive(id_, live, decisions.get(id_, {}))
+            self.clashes += golden.clashes
+            self.settled += [(id_, f, field_times.settled_rows(live, f)) for f in golden.settled]
             gone = max(m.deleted_at for m in own if m.deleted_at) if all_gone else None
             since = max((m.remote_time for m in group if m.remote_time), default=self.now)
             yield (

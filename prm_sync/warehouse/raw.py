@@ -61,8 +61,9 @@ class Staged:
     new: list[Received] = field(default_factory=list)
     changed: list[Received] = field(default_factory=list)
     unchanged: int = 0
-    late: int = 0  #: records that were deleted since, by a page that knows nothing of it
+    outlived: int = 0  #: records that were deleted since, by a page that knows nothing of it
     deleted: list[str] = field(default_factory=list)
+    late: list[Received] = field(default_factory=list)  #: older than what we have: for the history alone
 
 
 def take(
@@ -149,7 +150,10 @@ def stage(
             continue
         gone_at = before[1] if before is not None and not state.full else None
         if gone_at is not None and time is not None and tombstones.is_late(time, known[remote_id][2], gone_at):
-            staged.late += 1
+            staged.outlived += 1
+            continue
+        if before is not None and before[1] is None and _is_late(time, before[2], seen_at):
+            staged.late.append(received)
             continue
         if before is None:
             written = payload.decode().replace("\\", "\\\\")  # JSON has no other character that COPY reads
@@ -201,6 +205,11 @@ def _without_nul(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_without_nul(v) for v in value]
     return value
+
+
+def _is_late(time: datetime | None, known: datetime | None, seen_at: datetime) -> bool:
+    """Whether a payload is older than the one we have; one from the future (a clock gone wrong) makes none late."""
+    return time is not None and known is not None and time < known <= seen_at
 
 
 def _known(

@@ -9,8 +9,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from prm_sync.warehouse import bulk
+from prm_sync.warehouse import bulk, field_times
 from prm_sync.warehouse.db import lock
+from prm_sync.warehouse.field_times import Ours
 from prm_sync.warehouse.tables import MATCH_KEYS
 
 HEAD = ("connection", "stream", "remote_id", "touched", "remote_time", "deleted_at", *MATCH_KEYS)
@@ -46,12 +47,14 @@ def mark(db: sa.Engine, entity: str) -> int:
 
 def write(
     tx: sa.Connection, entity: str, columns: Sequence[str], unfilled: Sequence[str],
-    new: Sequence[list[Any]], changed: Sequence[list[Any]], *, differing: bool = False,
+    new: Sequence[list[Any]], changed: Sequence[list[Any]], *,
+    ours: Ours | None, at: datetime, differing: bool = False,
 ) -> int:  # fmt: skip
     """Keep canonical rows, each HEAD + `columns`; `new` ones are known not to be there yet.
 
     `unfilled` are the entity's other columns: empty. Returns the change number that all the rows get; what they hold
     in its place is written over.
+    `ours`: fields by remote id that say what we wrote there, and are no change; None: nothing here is a change.
     `differing`: leave rows alone that say the same already. Only where their records have not changed either: push
     compares a record with what should be in it whenever its row is touched.
     """
@@ -61,6 +64,9 @@ def write(
         row[TOUCHED] = touched
     if new:
         bulk.copy(tx, table, all_columns, new)
+        if ours:
+            made = {row[2]: ours[row[2]] for row in new if row[2] in ours}
+            field_times.note_made(tx, entity, new[0][0], new[0][1], made)
     if changed:
         bulk.stage(tx, "changed", table, all_columns, changed)
         sets = ", ".join(
@@ -68,6 +74,8 @@ def write(
             + [f'"{c}" = NULL' for c in unfilled]
         )
         said = [c for c in columns if c != f"prm_{entity}_id"]
+        if ours is not None:
+            field_times.note(tx, entity, said, ours, at)
         before, after = (", ".join(f'{row}."{c}"' for c in said) for row in ("s", "excluded"))
         # A record that says nothing new keeps its time: the echo of our own write must not make it the latest.
         tx.exec_driver_sql(

@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql as pg
 
 from prm_sync.canonical.entities import ENTITIES
 from prm_sync.canonical.model import Entity, Field, Kind
-from prm_sync.warehouse import tables_plans, tables_repair
+from prm_sync.warehouse import agreement, tables_plans, tables_repair
 
 SCHEMAS = {
     "raw": "Records exactly as the remote systems wrote them, and how far each stream was read",
@@ -106,6 +106,7 @@ def build(entities: Mapping[str, Entity] = ENTITIES) -> Tables:
     made = {name: _entity(metadata, entity) for name, entity in entities.items()}
     _core(metadata)
     _ops(metadata)
+    agreement.tables(metadata)
     _ledger(metadata)
     _mart(metadata)
     tables_repair.add(metadata)

@@ -62,7 +62,7 @@ def test_a_late_page_revives_nothing_and_a_later_change_does(warehouse: sa.Engin
     staged(warehouse, deleted=("1",))
     for time in ("2027-02-28T08:00:00Z", "2027-02-28T09:00:00Z"):  # as held, and changed once more before it went
         out = staged(warehouse, {"Id": "1", "Changed": time, "Name": "late"})
-        assert (out.changed, out.late) == ([], 1)
+        assert (out.changed, out.outlived) == ([], 1)
     assert len(rows(warehouse, "SELECT FROM raw.record WHERE deleted_at IS NOT NULL")) == 1
     assert staged(warehouse, {"Id": "1", "Changed": "2027-03-01T08:30:00Z"}).changed != []
     assert rows(warehouse, "SELECT FROM raw.record WHERE deleted_at IS NOT NULL") == []

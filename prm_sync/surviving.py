@@ -1,0 +1,69 @@
+"""Between the warehouse and the rules: rows of an entity's records to survivorship and authority, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+from prm_sync.canonical.model import Entity, Kind
+from prm_sync.rules.authority import Clash, Decision, Judge
+from prm_sync.rules.survivorship import UNCHANGED, Change, Member, compact
+from prm_sync.warehouse.conflicts import ClashRow
+from prm_sync.warehouse.field_times import MemberRow
+from prm_sync.warehouse.golden import GoldenRow, Survive
+
+
+def surviving(entity: Entity, judge: Judge) -> Survive:
+    """Survivorship and authority of one entity, as the warehouse asks for it."""
+    made_at = next((n for n, f in enumerate(entity.fields) if f.name == "created_at"), None)
+
+    def survived(entity_id: str, rows: Sequence[MemberRow], decided: Mapping[str, Any]) -> GoldenRow:
+        members = [
+            Member(
+                m.connection, m.stream, m.remote_id, m.values, m.base_time or m.remote_time,
+                m.values[made_at] if made_at is not None else None, _changes(entity, m.changed) if m.changed else None,
+            )
+            for m in rows
+        ]  # fmt: skip
+        judged = judge(members, {f: _decision(entity, f, row) for f, row in decided.items()} if decided else {})
+        values, provenance = judged.golden
+        clashes = tuple(_row(c, entity_id) for c in judged.clashes)
+        return GoldenRow(values, compact(provenance), clashes, judged.settled)
+
+    return survived
+
+
+def typed(entity: Entity, field: str, value: Any) -> Any:
+    """A canonical value that was kept as JSON."""
+    kind = entity.by_name[field].kind
+    if isinstance(value, str) and kind is Kind.INSTANT:
+        return datetime.fromisoformat(value).astimezone(UTC)
+    if isinstance(value, str) and kind is Kind.DATE:
+        return date.fromisoformat(value)
+    return value
+
+
+def _changes(entity: Entity, changed: Mapping[str, Mapping[str, Any]]) -> dict[str, Change]:
+    return {
+        field: Change(_at(c["at"]), typed(entity, field, c["before"]) if "before" in c else UNCHANGED)
+        for field, c in changed.items() if field in entity.by_name
+    }  # fmt: skip
+
+
+def _at(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def _decision(entity: Entity, field: str, row: Any) -> Decision:
+    return Decision(typed(entity, field, row.value), {side["record"]: _at(side["at"]) for side in row.sides})
+
+
+def _row(clash: Clash, entity_id: str) -> ClashRow:
+    sides = [
+        {"connection": s.connection, "record": s.record, "value": s.value, "at": s.at, "before": s.before}
+        for s in clash.sides
+    ]
+    return ClashRow(
+        clash.id(entity_id), entity_id, clash.field, sides, clash.agreed, clash.rule, clash.open, clash.winner
+    )
