@@ -36,12 +36,13 @@ CYCLE = Path(__file__).with_name("cycle.py")
 VENDOR_STAMPS = frozenset({"SystemModstamp", "LastModifiedDate", "LastActivityDate"})
 VOLATILE = frozenset(
     {
-        "arrived", "touched", "seq", "hash", "run_id", "fence", "mapped_seq", "holder", "cursor", "seen_at",
+        "arrived", "touched", "seq", "hash", "run_id", "plan_id", "fence", "mapped_seq", "holder", "cursor", "seen_at",
         "remote_time", "since", "valid_from", "valid_to", "version", "token", "settled_at", "first_seen_at",
         "last_seen_at", "read_at", "full_read_at", "tries", "as_of", "stage_at", "at", "mapping_hash",
     }
 )  # fmt: skip #: when and in which order, not what
-NOT_COMPARED = frozenset({"ops.run", "ops.budget", "core.progress"})
+# How the changes of a push fall into plans depends on where it was killed; what was written is in ops.write_log.
+NOT_COMPARED = frozenset({"ops.run", "ops.budget", "ops.plan", "core.progress"})
 
 
 @contextmanager
