@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from prm_sync.canonical.model import Entity
 from prm_sync.warehouse import bulk, progress
 from prm_sync.warehouse.db import lock
+from prm_sync.warehouse.matching import Like, kept_apart
 from prm_sync.warehouse.tables import MATCH_KEYS
 
 CHUNK_ROWS = 40_000
@@ -41,7 +42,7 @@ class GoldenRow:
 
 
 Survive = Callable[[Sequence[MemberRow]], GoldenRow]
-Cluster = Callable[[Iterable[tuple[int, int]]], dict[int, int]]
+Cluster = Callable[[Iterable[tuple[int, int]], Iterable[tuple[int, int]]], dict[int, int]]
 
 
 @dataclass(slots=True)
@@ -66,7 +67,7 @@ def _sql_id(entity: str) -> str:
 
 def refine_chunk(
     db: sa.Engine, entity: Entity, *, policy_hash: str, survive: Survive, cluster: Cluster, now: datetime,
-    chunk_rows: int = CHUNK_ROWS, at_least: int = 1,
+    chunk_rows: int = CHUNK_ROWS, at_least: int = 1, like: Like | None = None,
 ) -> Refined | None:  # fmt: skip
     """Refine the next chunk of changed source rows in one transaction; None: fewer than `at_least` wait."""
     name = entity.name
@@ -85,7 +86,7 @@ def refine_chunk(
         ).one()
         if waiting[0] is None or waiting[1] < at_least:
             return None
-        done = _Chunk(tx, entity, upto, waiting[0], now, survive, cluster).run()
+        done = _Chunk(tx, entity, upto, waiting[0], now, survive, cluster, like).run()
         progress.keep(tx, f"refine:{name}", waiting[0], policy_hash)
     return done
 
@@ -95,8 +96,9 @@ class _Chunk:
 
     def __init__(
         self, tx: sa.Connection, entity: Entity, after: int, upto: int, now: datetime,
-        survive: Survive, cluster: Cluster,
+        survive: Survive, cluster: Cluster, like: Like | None,
     ) -> None:  # fmt: skip
+        self.like = like
         self.tx, self.entity, self.name, self.now = tx, entity, entity.name, now
         self.after, self.upto, self.survive, self.cluster = after, upto, survive, cluster
         self.fields = [f.name for f in entity.fields]
@@ -168,6 +170,10 @@ class _Chunk:
             for link in linked.mappings():
                 edges.append((link["root"], link["arrived"]))
                 why[link["arrived"]] = "external_id"
+        for a, b in self.like(self.tx, self.now) if self.like else ():
+            edges.append((a, b))
+            why.setdefault(a, "likeness")
+            why.setdefault(b, "likeness")
         if not edges:
             return set(), {}
         return self._assign(edges, why)
@@ -186,15 +192,15 @@ class _Chunk:
     ) -> tuple[set[str], dict[int, tuple[str, str]]]:
         nodes = {n for edge in edges for n in edge}
         have = {r.arrived: r for r in self._known(nodes)}
-        edges.extend(
+        known = [
             (row.root, row.arrived)
             for row in have.values()
             if row.entity_id is not None and row.root is not None and row.root != row.arrived
-        )
-        roots = self.cluster(edges)
+        ]
+        roots = self.cluster(known + edges, kept_apart(self.tx, self.name))
         missing = set(roots.values()) - set(have)
         have.update({r.arrived: r for r in self._known(missing)})
-        losers: dict[str, str] = {}
+        losers: dict[str, tuple[str, str]] = {}
         assigned: dict[int, tuple[str, str]] = {}
         for arrived, root in roots.items():
             at_root = have[root]
@@ -205,10 +211,10 @@ class _Chunk:
             if found.entity_id is None:
                 assigned[arrived] = (winner, "new" if arrived == root else why.get(arrived, "exact_key"))
             elif found.entity_id != winner:
-                losers[found.entity_id] = winner
+                losers[found.entity_id] = (winner, why.get(arrived, "exact_key"))
         if losers:
             self._merge(losers)
-        return set(losers.values()), assigned
+        return {winner for winner, _ in losers.values()}, assigned
 
     def _known(self, arrived: Iterable[int]) -> Sequence[sa.Row[Any]]:
         """Source rows by arrival number, with their entity and the arrival number of its oldest record."""
@@ -220,13 +226,14 @@ class _Chunk:
             arrived=list(arrived),
         ).all()
 
-    def _merge(self, losers: dict[str, str]) -> None:
+    def _merge(self, losers: dict[str, tuple[str, str]]) -> None:
         """The losers' records go over to the winners; the losing golden rows stay and point at them."""
-        bulk.stage(self.tx, "losers", "core.crosswalk", ("entity", "entity_id"), ())
+        bulk.stage(self.tx, "losers", "core.crosswalk", ("entity", "entity_id", "matched_by"), ())
         self._sql("ALTER TABLE pg_temp.losers RENAME COLUMN entity TO loser")
-        bulk.copy(self.tx, "pg_temp.losers", ("loser", "entity_id"), losers.items())
+        columns = ("loser", "entity_id", "matched_by")
+        bulk.copy(self.tx, "pg_temp.losers", columns, ((loser, *into) for loser, into in losers.items()))
         self._sql(
-            "UPDATE core.crosswalk x SET entity_id = l.entity_id, matched_by = 'exact_key', since = :now "
+            "UPDATE core.crosswalk x SET entity_id = l.entity_id, matched_by = l.matched_by, since = :now "
             f"FROM pg_temp.losers l WHERE x.entity = '{self.name}' AND x.entity_id = l.loser",
             now=self.now,
         )

@@ -76,9 +76,16 @@ def _folded(value: Any) -> str:
     return _BETWEEN + text if text else ""
 
 
-def clusters(edges: Iterable[tuple[int, int]]) -> dict[int, int]:
-    """What is connected, over any number of steps: each number of an edge -> the smallest it is connected with."""
+def clusters(edges: Iterable[tuple[int, int]], apart: Iterable[tuple[int, int]] = ()) -> dict[int, int]:
+    """What is connected, over any number of steps: each number of an edge -> the smallest it is connected with.
+
+    An edge that would bring together a pair of `apart` is passed over; there the order of the edges decides.
+    """
     above: dict[int, int] = {}
+    foes: dict[int, set[int]] = {}
+    for a, b in apart:
+        foes.setdefault(a, set()).add(b)
+        foes.setdefault(b, set()).add(a)
 
     def root(n: int) -> int:
         while (up := above.setdefault(n, n)) != n:
@@ -87,5 +94,12 @@ def clusters(edges: Iterable[tuple[int, int]]) -> dict[int, int]:
 
     for a, b in edges:
         low, high = sorted((root(a), root(b)))
+        if high in foes.get(low, ()):
+            continue
         above[high] = low
+        if low != high and high in foes:
+            for foe in foes.pop(high):
+                foes[foe].discard(high)
+                foes[foe].add(low)
+                foes.setdefault(low, set()).add(foe)
     return {n: root(n) for n in above}
