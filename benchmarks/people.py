@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "fakecrm"))
 
-import generate
+import generate  # noqa: E402
 
-from prm_sync.canonical import values
+from prm_sync.canonical import values  # noqa: E402
 
 COLUMNS = ("first_name", "last_name", "company", "domain", "email", "phone", "mobile", "street", "city", "postal_code",
            "country")  # fmt: skip
@@ -62,11 +62,12 @@ def people(rows: int, seed: int) -> pa.Table:
     if not path.exists():
         half = rows // 2
         cfg = {"accounts": rows // 5, "contacts": half}
-        jobs = [(seed, kind, s, min(s + CHUNK, half), cfg) for kind in ("Contact", "Lead") for s in range(0, half, CHUNK)]
+        starts = [(kind, s) for kind in ("Contact", "Lead") for s in range(0, half, CHUNK)]
+        jobs = [(seed, kind, s, min(s + CHUNK, half), cfg) for kind, s in starts]
         made, truth = [], []
         with mp.Pool(os.cpu_count()) as pool:
             for chunk, entities in pool.imap(_chunk, jobs):
-                made.append(pa.table({c: pa.array(v, pa.string()) for c, v in zip(COLUMNS, zip(*chunk), strict=True)}))
+                made.append(pa.table([pa.array(v, pa.string()) for v in zip(*chunk, strict=True)], list(COLUMNS)))
                 truth += entities
         table = pa.concat_tables(made).append_column("entity", pa.array(truth, pa.int64()))
         pq.write_table(table, path.with_suffix(".new"))

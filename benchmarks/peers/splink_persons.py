@@ -13,6 +13,7 @@ import argparse
 import json
 import resource
 import time
+from pathlib import Path
 
 import duckdb
 import numpy as np
@@ -76,7 +77,7 @@ def main() -> None:
     began = time.perf_counter()
     with duckdb.connect() as connection:
         api = DuckDBAPI(connection=connection)
-        settings = json.load(open(a.settings)) if a.settings else recipe()
+        settings = json.loads(Path(a.settings).read_text()) if a.settings else recipe()
         data = api.register(pa.table(table.drop_columns(["entity"])))
         linker = Linker(data, settings, log_level=None, validate_settings=False)
         if not a.settings:

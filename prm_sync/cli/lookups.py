@@ -222,3 +222,51 @@ def send_again(tx: sa.Connection, connection: str, stream: str, targets: Sequenc
         ),
         {"c": connection, "s": stream, "all": targets is None, "ids": list(targets or ())},
     ).rowcount
+
+
+# --- match ---------------------------------------------------------------------------------------------------------
+
+
+def open_matches(tx: sa.Connection, entity: str, limit: int) -> list[Row]:
+    """Pairs of an entity that wait for a decision, the least certain first: not one by another road meanwhile."""
+    part_of = "".join(
+        f"LEFT JOIN core.{entity}_source s{n} ON s{n}.arrived = r.{n} LEFT JOIN core.crosswalk x{n} "
+        f"ON x{n}.entity = r.entity AND x{n}.connection = s{n}.connection AND x{n}.stream = s{n}.stream "
+        f"AND x{n}.remote_id = s{n}.remote_id "
+        for n in "ab"
+    )
+    return rows(
+        tx,
+        "SELECT r.entity, r.score, r.record_a, r.record_b, r.reasons, r.found_at, count(*) OVER () AS of "  # noqa: S608
+        f"FROM core.match_review r {part_of} WHERE r.entity = :entity AND r.state = 'open' "
+        "AND xa.entity_id IS DISTINCT FROM xb.entity_id ORDER BY abs(r.score - 0.5), r.a, r.b LIMIT :limit",
+        entity=entity, limit=limit,
+    )  # fmt: skip
+
+
+def match_of(tx: sa.Connection, entity: str, a: int, b: int) -> Row | None:
+    """What is known of a pair."""
+    found = rows(
+        tx,
+        "SELECT state, score, reasons, found_at, decided_by, decided_at FROM core.match_review "
+        "WHERE entity = :entity AND a = :a AND b = :b",
+        entity=entity, a=a, b=b,
+    )  # fmt: skip
+    return found[0] if found else None
+
+
+def source_row(tx: sa.Connection, entity: str, arrived: int) -> Row:
+    return rows(tx, f"SELECT * FROM core.{entity}_source WHERE arrived = :n", n=arrived)[0]  # noqa: S608 - ours
+
+
+def match_decisions(tx: sa.Connection, entity: str | None, limit: int) -> list[Row]:
+    """Decisions, the latest first, with the records they were about."""
+    return rows(
+        tx,
+        "SELECT d.id, d.entity, d.verb, d.decided_by, d.decided_at, d.undone_at, coalesce((SELECT "
+        "array_agg(DISTINCT n) FROM jsonb_array_elements(d.pairs) p JOIN core.match_review r ON r.entity = d.entity "
+        "AND r.a = cast(p ->> 0 AS bigint) AND r.b = cast(p ->> 1 AS bigint), unnest(ARRAY[r.record_a, r.record_b]) n),"
+        " '{}') AS records FROM core.match_decision d WHERE :entity = '' OR d.entity = :entity "
+        "ORDER BY d.id DESC LIMIT :limit",
+        entity=entity or "", limit=limit,
+    )  # fmt: skip

@@ -14,6 +14,7 @@ from prm_sync.cli.database import database
 from prm_sync.cli.explain import explain
 from prm_sync.cli.init import init
 from prm_sync.cli.mappings import mappings
+from prm_sync.cli.match import match
 from prm_sync.cli.plans import approve, plan
 from prm_sync.cli.quarantine import quarantine
 from prm_sync.cli.run import run
@@ -84,6 +85,7 @@ _add(approve, WORK, "prm-sync approve plan_1f2e3d4c5b6a --by Linh")
 _add(status, LOOK, "prm-sync status")
 _add(explain, LOOK, "prm-sync explain lead an@example.vn")
 _group(quarantine, "quarantine", LOOK, "prm-sync quarantine list")
+_group(match, "match", LOOK, "prm-sync match list contact")
 _group(mappings, "mappings", LOOK, "prm-sync mappings test")
 _group(connectors, "connectors", LOOK, "prm-sync connectors list")
 _group(schemas, "schemas", LOOK, "prm-sync schemas write --check")

@@ -112,10 +112,10 @@ def undo(app: App, decision: int) -> Made:
         entity = tx.execute(
             sa.text("SELECT entity FROM core.match_decision WHERE id = :id"), {"id": decision}
         ).scalar_one_or_none()
-        made = entity and match_decisions.undo(
-            tx, app.entities[entity], decision, at=app.clock(), cluster=app.cluster
-        )
-    if not made:
+        made = None
+        if entity is not None and entity in app.entities:
+            made = match_decisions.undo(tx, app.entities[entity], decision, at=app.clock(), cluster=app.cluster)
+    if entity is None or made is None:
         raise ConfigError(f"there is no decision {decision} to take back; `prm-sync match list --decided` shows them")
     _refine(app, entity)
     return made
@@ -141,7 +141,7 @@ class Learned:
 
 
 def learn(app: App, entity: str) -> Learned:
-    """Weights from what was accepted and rejected of what the engine found. Raises ConfigError where it is too little."""
+    """Weights from what was accepted and rejected of what was found. Raises ConfigError where that is too little."""
     matching = matching_of(app.policies.identity, entity)
     if matching is None:
         known = ", ".join(matched_entities(app)) or "none"

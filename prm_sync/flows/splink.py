@@ -38,7 +38,8 @@ def clusters(rows: Rows, matching: Matching) -> Numbers:
         raise ConfigError("Splink is not installed; pip install 'prm-sync[splink]' brings it") from e
     with duckdb.connect() as connection:
         api = DuckDBAPI(connection=connection)
-        linker = Linker(api.register(table(rows)), settings(matching, set(rows.code)), log_level=None, validate_settings=False)
+        asked = settings(matching, set(rows.code))
+        linker = Linker(api.register(table(rows)), asked, log_level=None, validate_settings=False)
         found = linker.inference.predict(threshold_match_probability=matching.merge, warning_mode="never")
         grouped = linker.clustering.cluster_pairwise_predictions_at_threshold(
             found, threshold_match_probability=matching.merge

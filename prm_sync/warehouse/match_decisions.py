@@ -12,8 +12,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import combinations
-from typing import Any
+from itertools import combinations, pairwise
 
 import sqlalchemy as sa
 
@@ -170,7 +169,7 @@ def _entities_of(tx: sa.Connection, entity: str, pairs: Collection[Edge]) -> lis
         ),
         {"entity": entity, "numbers": list(numbers)},
     )
-    part_of = {arrived: id_ for arrived, id_ in found}
+    part_of = {r.arrived: r.entity_id for r in found}
     return sorted({part_of[a] for a, b in pairs if a in part_of and part_of[a] == part_of.get(b)})
 
 
@@ -217,7 +216,7 @@ def _links(tx: sa.Connection, entity: str, id_: str, members: Mapping[int, Recor
             if r[2 + n] is not None:
                 sharing.setdefault(r[2 + n], []).append(r.arrived)
         for those in sharing.values():
-            some = combinations(sorted(those), 2) if len(those) <= ALL_PAIRS_OF else zip(those, those[1:], strict=False)
+            some = combinations(sorted(those), 2) if len(those) <= ALL_PAIRS_OF else pairwise(those)
             edges += some
     judged = tx.execute(
         sa.text(
@@ -286,7 +285,8 @@ def _put_back(tx: sa.Connection, entity: str, before: str, after: str) -> None:
     )
     tx.execute(
         sa.text(
-            f"UPDATE core.\"{entity}\" SET merged_into = :before, touched = nextval('core.change_seq') WHERE id = :after"
+            f"UPDATE core.\"{entity}\" SET merged_into = :before, touched = nextval('core.change_seq') "
+            "WHERE id = :after"
         ),
         values,
     )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
 _INSTANT = sa.DateTime(timezone=True)
 
 
-def _column(name: str, type_: sa.types.TypeEngine[object], comment: str, *, null: bool = False) -> sa.Column[object]:
+def _column(name: str, type_: sa.types.TypeEngine[Any], comment: str, *, null: bool = False) -> sa.Column[Any]:
     return sa.Column(name, type_, nullable=null, comment=comment)
 
 

@@ -26,9 +26,17 @@ CANDIDATE_PAIRS = 200_000  #: pairs that are compared at a time
 class Judge(Protocol):
     """What the identity rules say about records, given as columns."""
 
-    fields: Sequence[str]  #: canonical fields that it looks at
-    most_rows: int  #: a key of more records names no candidates
-    merge: float
+    @property
+    def fields(self) -> Sequence[str]:
+        """Canonical fields that it looks at."""
+
+    @property
+    def most_rows(self) -> int:
+        """A key of more records names no candidates."""
+
+    @property
+    def merge(self) -> float:
+        """From this probability on, two records are one."""
 
     def keys(self, columns: Columns) -> Iterable[tuple[int, int]]:
         """(number of the row, block key)."""
@@ -98,7 +106,7 @@ class Likeness:
         )
 
     def _keep_links(self, tx: sa.Connection, now: datetime) -> None:
-        """What the judge makes of the candidates. A person's decision stays; an open pair that is none any more goes."""
+        """What the judge makes of the candidates. Decisions stay; an open pair that is none any more goes."""
         name = self.entity.name
         arrived, columns = self._columns(
             tx, "s.arrived IN (SELECT a FROM pg_temp.candidate UNION SELECT b FROM pg_temp.candidate)"

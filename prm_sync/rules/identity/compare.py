@@ -57,13 +57,15 @@ class _Comparison:
         other = other or part
         if part not in self.a.code or other not in self.b.code:
             return np.zeros(self.n, bool)
-        return (self.a.code[part] != 0) & (self.b.code[other] != 0)
+        both: Flags = (self.a.code[part] != 0) & (self.b.code[other] != 0)
+        return both
 
     def _same(self, part: str, other: str | None = None) -> Flags:
         other = other or part
         if part not in self.a.code or other not in self.b.code:
             return np.zeros(self.n, bool)
-        return (self.a.code[part] == self.b.code[other]) & (self.a.code[part] != 0)
+        same: Flags = (self.a.code[part] == self.b.code[other]) & (self.a.code[part] != 0)
+        return same
 
     def _near(self, ask: Flags, near: Near, part: str, other: str | None = None) -> Flags:
         """`near` of the texts where it is asked; False elsewhere."""
@@ -118,7 +120,8 @@ class _Comparison:
 
     @staticmethod
     def _is_han(rows: Rows, part: str) -> Flags:
-        return rows.code[f"{part}_han"] != 0
+        han: Flags = rows.code[f"{part}_han"] != 0
+        return han
 
     def _mail(self) -> dict[str, Flags]:
         both, same = self._both("mail"), self._same("mail")
@@ -167,7 +170,8 @@ class _Comparison:
         contact = found["mail_same"] | found["mail_near"] | found["mobile_same"]
         work = found["company_same"] | found["company_near"] | found["domain_same"]
         home = found["street_same"] | found["street_near"] | found["place_same"]
-        own = contact | found["birth_same"] | found["birth_near"] | found["number_same"] | found["number_near"]
+        own = found["mail_same"] | found["mobile_same"]
+        own |= found["birth_same"] | found["birth_near"] | found["number_same"] | found["number_near"]
         return {
             "names_alike": name, "names_differ": found["family_other"] & found["given_other"],
             "contact_agrees": name & contact, "work_agrees": name & work, "home_agrees": name & home,

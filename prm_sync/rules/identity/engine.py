@@ -99,5 +99,6 @@ def components(pairs: Numbers, rows: int) -> Numbers:
     count, label = connected_components(links, directed=False)
     smallest = np.full(count, rows, np.int64)
     np.minimum.at(smallest, label, np.arange(rows))
-    return smallest[label]
+    roots: Numbers = smallest[label]
+    return roots
 

@@ -118,8 +118,8 @@ class IdentityPolicy(Policy):
                         yield place, f'"{field}" is no field of {name}{did_you_mean(field, known)}'
             for role, field in identity.resembles.fields.items() if identity.resembles else ():
                 if field not in known:
-                    place = ("entities", name, "resembles", "fields", role)
-                    yield place, f'"{field}" is no field of {name}{did_you_mean(field, known)}'
+                    where: Place = ("entities", name, "resembles", "fields", role)
+                    yield where, f'"{field}" is no field of {name}{did_you_mean(field, known)}'
 
 
 def load_identity(source: Path | YamlFile) -> IdentityPolicy:

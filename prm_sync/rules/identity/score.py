@@ -31,12 +31,19 @@ def train(
     x = np.column_stack([np.ones(len(features)), features.astype(np.float64)])
     y = decisions.astype(np.float64)
     start = np.r_[prior.base, vector(prior)]
+
+    def loss(w: Floats) -> float:
+        odds = x @ w
+        return float((np.logaddexp(0, odds) - y * odds).sum() + 0.5 * strength * ((w - start) ** 2).sum())
+
     w = start.copy()
     for _ in range(steps):
         p = 1.0 / (1.0 + np.exp(-np.clip(x @ w, -30, 30)))
         gradient = x.T @ (p - y) + strength * (w - start)
         curvature = (x * (p * (1 - p))[:, None]).T @ x + strength * np.eye(len(w))
         move = np.linalg.solve(curvature, gradient)
+        while np.abs(move).max() > 1e-6 and loss(w - move) > loss(w):
+            move /= 2
         w -= move
         if np.abs(move).max() < 1e-6:
             break

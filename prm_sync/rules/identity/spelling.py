@@ -17,6 +17,11 @@ from prm_sync.rules.fold import fold
 
 __all__ = ["FREE_MAIL", "company_core", "latin", "mail_local", "number", "root_name", "sound", "words"]
 
+
+def _each(listed: str) -> frozenset[str]:
+    return frozenset(listed.split())
+
+
 _APART = re.compile(r"[^a-z0-9]+")
 _LOWER = bytes(range(256)).lower()
 _NO_SIGNS = bytes(c for c in range(128) if not chr(c).isalnum())
@@ -24,25 +29,25 @@ _NO_LETTERS = bytes(c for c in range(128) if not chr(c).isalpha())
 _DOTTED = re.compile(r"(?<=\b\w)[./](?=\w\b|\s|$)")
 
 #: Providers where the part after the @ says nothing about an employer.
-FREE_MAIL = frozenset(
+FREE_MAIL = _each(
     "gmail.com googlemail.com yahoo.com yahoo.co.uk yahoo.fr yahoo.de yahoo.co.jp yahoo.com.br yahoo.com.vn ymail.com "
     "outlook.com hotmail.com hotmail.fr hotmail.co.uk live.com msn.com icloud.com me.com mac.com aol.com gmx.de "
     "gmx.net gmx.at gmx.com web.de t-online.de freenet.de mail.ru bk.ru list.ru inbox.ru yandex.ru yandex.com qq.com "
-    "163.com 126.com sina.com foxmail.com naver.com daum.net hanmail.net orange.fr wanadoo.fr free.fr laposte.net sfr.fr "
-    "libero.it virgilio.it tiscali.it alice.it uol.com.br bol.com.br terra.com.br wp.pl o2.pl onet.pl interia.pl "
-    "seznam.cz rediffmail.com proton.me protonmail.com zoho.com mail.com btinternet.com comcast.net verizon.net att.net "
-    "ukr.net i.ua abv.bg rambler.ru chmail.ir".split()
+    "163.com 126.com sina.com foxmail.com naver.com daum.net hanmail.net orange.fr wanadoo.fr free.fr laposte.net "
+    "sfr.fr libero.it virgilio.it tiscali.it alice.it uol.com.br bol.com.br terra.com.br wp.pl o2.pl onet.pl "
+    "interia.pl seznam.cz rediffmail.com proton.me protonmail.com zoho.com mail.com btinternet.com comcast.net "
+    "verizon.net att.net ukr.net i.ua abv.bg rambler.ru chmail.ir"
 )
 
 #: Legal forms as they read after `words`, where they end a name, and those that may begin one.
-_LEGAL = frozenset(
+_LEGAL = _each(
     "inc incorporated llc corp corporation co company ltd limited plc llp lp gmbh mbh ag kg kgaa ohg gbr ug se ev eg "
     "sa sarl sas sasu eurl snc sca sl slu sau sc de cv srl spa sapa scarl ltda eireli epp bv nv vof cvba bvba sprl "
     "ab aktiebolag hb as asa ans aps oy oyj ky spzoo spk spj sp z oo zoo sro doo dd kft zrt nyrt rt bt ad ood eood "
     "ooo oao zao pao ip tov pat ae epe ike oe kk yk gk godo pvt private pte pty sdn bhd tbk pt jsc jsk tnhh "
-    "fze fzco fzllc dmcc wll sti anonim sirketi limitet tic und and y et".split()
+    "fze fzco fzllc dmcc wll sti anonim sirketi limitet tic und and y et"
 )
-_LEGAL_FRONT = frozenset("pt ooo oao zao pao tov pat ip cv ud cong ty".split())
+_LEGAL_FRONT = _each("pt ooo oao zao pao tov pat ip cv ud cong ty")
 _LEGAL_NATIVE = re.compile(
     "株式会社|有限会社|合同会社|合資会社|股份有限公司|有限责任公司|有限責任公司|有限公司|集团|集團|公司|주식회사|유한회사|\\(주\\)|㈜|"
     "公开股份公司|شركة|مؤسسة|ذ\\.?م\\.?م\\.?|ش\\.?م\\.?ع\\.?|شرکت|سهامی خاص|سهامی عام|בע[\"״]מ|จำกัด|\\(มหาชน\\)|บริษัท|"
@@ -51,13 +56,13 @@ _LEGAL_NATIVE = re.compile(
 )
 _SHORT = (
     "alexander: alex sasha sandro alejandro aleksandr alexandre alessandro oleksandr;"
-    "alexandra: sandra alessandra aleksandra; andrew: andy drew andreas andre andrea andrei; anthony: tony antonio anton;"
-    "benjamin: ben benny; charles: chuck charlie carl karl carlos; christopher: chris kit christoph; "
-    "christine: christina tina chrissy; daniel: dan danny; deborah: deb debbie debra; dorothy: dot dottie;"
-    "edward: ed eddie ted eduardo; elizabeth: liz beth betty eliza lisa elisabeth; francisco: paco pancho francis frank;"
+    "alexandra: sandra alessandra aleksandra; andrew: andy drew andreas andre andrea andrei;"
+    "anthony: tony antonio anton; benjamin: ben benny; charles: chuck charlie carl karl carlos; "
+    "christopher: chris kit christoph; christine: christina tina chrissy; daniel: dan danny;"
+    "deborah: deb debbie debra; dorothy: dot dottie; edward: ed eddie ted eduardo; elizabeth: liz beth betty eliza lisa elisabeth; francisco: paco pancho;"
     "giuseppe: peppe beppe pino; gregory: greg; james: jim jimmy jamie; jennifer: jen jenny; jose: pepe; joseph: joe;"
-    "joshua: josh; john: jack johnny jon johann; katherine: kate kathy katie catherine kathryn katharina; lawrence: larry;"
-    "margaret: peggy maggie meg; matthew: matt; maximilian: max; michael: mike mick mikey michel miguel mikhail;"
+    "joshua: josh; john: jack johnny jon johann; katherine: kate kathy katie catherine kathryn katharina;"
+    "lawrence: larry; margaret: peggy maggie meg; matthew: matt; maximilian: max; michael: mike mick mikey michel miguel mikhail;"
     "nicholas: nick nicolas nikolaus klaus; patricia: pat patty trish; patrick: paddy; rebecca: becky becca;"
     "richard: dick rick rich; robert: bob rob bobby robbie; ronald: ron; samuel: sam; stephen: steve steven stefan;"
     "susan: sue susie suzanne; thomas: tom tommy; timothy: tim; william: bill will billy wilhelm; yekaterina: katya;"
@@ -92,7 +97,7 @@ def latin(text: str) -> str:
 
 @lru_cache(maxsize=65_536)
 def sound(name: str) -> str:
-    """The consonants of a Latin name in one spelling each: 'mohammed' and 'mhmd' -> 'mhmd'; a very short name itself."""
+    """The consonants of a Latin name in one spelling each: 'mohammed' and 'mhmd' -> 'mhmd'; a short name itself."""
     heard = name
     for written, one in _SOUNDS:
         heard = heard.replace(written, one)

@@ -31,7 +31,8 @@ def settings(matching: Matching, parts: set[str]) -> dict[str, Any]:
                   for name in group if name in conditions]  # fmt: skip
         if levels:
             name = group[0].rpartition("_")[0] if len(group) > 1 else group[0]
-            comparisons.append({"output_column_name": name, "comparison_levels": [_NULL, *levels, _level("else", "ELSE", 0.0)]})
+            levels = [_NULL, *levels, _level("else", "ELSE", 0.0)]
+            comparisons.append({"output_column_name": name, "comparison_levels": levels})
     return {
         "link_type": "dedupe_only",
         "probability_two_random_records_match": 1 / (1 + math.exp(-matching.weights.base)),
@@ -191,7 +192,7 @@ def _together(found: dict[str, str]) -> dict[str, str]:
     contact = one_of("mail_same", "mail_near", "mobile_same")
     work = one_of("company_same", "company_near", "domain_same")
     home = one_of("street_same", "street_near", "place_same")
-    own = _any([contact, one_of("birth_same", "birth_near", "number_same", "number_near")])
+    own = one_of("mail_same", "mobile_same", "birth_same", "birth_near", "number_same", "number_near")
     return {
         "names_alike": name, "names_differ": f"{one_of('family_other')} AND {one_of('given_other')}",
         "contact_agrees": f"{name} AND {contact}", "work_agrees": f"{name} AND {work}",
