@@ -20,21 +20,23 @@ MATCHING = Matching(ROLES, BLOCKS, merge=0.51, review=0.1, most_rows=1000)  # Sp
 
 def people(n: int) -> Rows:
     rng = random.Random(5)
-    names = ["Ann", "Anna", "Weber", "Webre", "王伟", "Wang Wei", "محمد", "Mohammed", "Nguyễn", "Nguyen", "Bob", "Robert"]
-    columns: dict[str, list[str | None]] = {role: [] for role in ROLES}
-    for _ in range(n):
-        columns["given"].append(rng.choice(names))
-        columns["family"].append(rng.choice(names) + rng.choice(["", "", "ova", "mann", "sen", "ez"]))
-        columns["mail"].append(rng.choice([None, f"a{rng.randrange(4000)}@x{rng.randrange(30)}.example", "b@gmail.com"]))
-        columns["mobile"].append(rng.choice([None, f"+4917012345{rng.randrange(1000):03}"]))
-        columns["phone"].append(rng.choice([None, f"+493012345{rng.randrange(100):02}"]))
-        columns["company"].append(rng.choice([None, f"Acme{rng.randrange(60)} GmbH", f"Acme{rng.randrange(60)}", "Zenith 株式会社", "Zenit"]))
-        columns["domain"].append(rng.choice([None, f"acme{rng.randrange(60)}.example"]))
-        columns["street"].append(rng.choice([None, "Ring 1", "Rign 1", "Allee 9"]))
-        columns["city"].append(rng.choice([None, "Berlin", "Hà Nội", "Ha Noi"]))
-        columns["postal_code"].append(rng.choice([None, str(rng.randrange(10000, 10100))]))
-        columns["birth"].append(rng.choice([None, "1980-01-02", "1980-01-03", f"19{rng.randrange(10, 99)}-12-31"]))
-        columns["number"].append(rng.choice([None, str(rng.randrange(1000, 5000))]))
+    names = ["Ann", "Anna", "Weber", "Webre", "王伟", "Wang Wei", "محمد", "Mohammed", "Nguyễn", "Nguyen", "Bob"]
+    of = rng.randrange
+
+    def person() -> dict[str, str | None]:
+        some = {
+            "mail": [f"a{of(4000)}@x{of(30)}.example", "b@gmail.com"], "mobile": [f"+4917012345{of(1000):03}"],
+            "phone": [f"+493012345{of(100):02}"], "domain": [f"acme{of(60)}.example"],
+            "company": [f"Acme{of(60)} GmbH", f"Acme{of(60)}", "Zenith 株式会社", "Zenit"],
+            "street": ["Ring 1", "Rign 1", "Allee 9"], "city": ["Berlin", "Hà Nội", "Ha Noi"],
+            "postal_code": [str(of(10000, 10100))], "number": [str(of(1000, 5000))],
+            "birth": ["1980-01-02", "1980-01-03", f"19{of(10, 99)}-12-31"],
+        }  # fmt: skip
+        family = rng.choice(names) + rng.choice(["", "", "ova", "mann", "sen", "ez"])
+        return {"given": rng.choice(names), "family": family} | {k: rng.choice([None, *v]) for k, v in some.items()}
+
+    persons = [person() for _ in range(n)]
+    columns = {role: [p[role] for p in persons] for role in ROLES}
     return rows(columns, ROLES)
 
 

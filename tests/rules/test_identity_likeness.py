@@ -13,8 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prm_sync.errors import ConfigError
-from prm_sync.rules.identity import REASONS, Matching, Weights, load_identity, matching_of
-from prm_sync.rules.identity import blocking, engine, spelling
+from prm_sync.rules.identity import REASONS, Matching, Weights, blocking, engine, load_identity, matching_of, spelling
 from prm_sync.rules.identity.compare import features, taken
 from prm_sync.rules.identity.reasons import BLOCKS, NAMES
 from prm_sync.rules.identity.rows import Rows, rows
@@ -139,7 +138,8 @@ PERSON = st.fixed_dictionaries(
     {
         "given": NAMES_OF, "family": NAMES_OF,
         "mail": st.sampled_from(["", "a@x.example", "ann@x.example", "b@gmail.com"]),
-        "mobile": st.sampled_from(["", "+491701234567", "+491701234568"]), "phone": st.sampled_from(["", "+4930123456"]),
+        "mobile": st.sampled_from(["", "+491701234567", "+491701234568"]),
+        "phone": st.sampled_from(["", "+4930123456"]),
         "company": st.sampled_from(["", "Acme GmbH", "Acme"]), "postal_code": st.sampled_from(["", "10115"]),
     }
 )  # fmt: skip

@@ -120,6 +120,8 @@ class _Comparison:
 
     @staticmethod
     def _is_han(rows: Rows, part: str) -> Flags:
+        if f"{part}_han" not in rows.code:
+            return np.zeros(len(rows), bool)
         han: Flags = rows.code[f"{part}_han"] != 0
         return han
 

@@ -55,18 +55,18 @@ _LEGAL_NATIVE = re.compile(
     re.IGNORECASE,
 )
 _SHORT = (
-    "alexander: alex sasha sandro alejandro aleksandr alexandre alessandro oleksandr;"
-    "alexandra: sandra alessandra aleksandra; andrew: andy drew andreas andre andrea andrei;"
-    "anthony: tony antonio anton; benjamin: ben benny; charles: chuck charlie carl karl carlos; "
-    "christopher: chris kit christoph; christine: christina tina chrissy; daniel: dan danny;"
-    "deborah: deb debbie debra; dorothy: dot dottie; edward: ed eddie ted eduardo; elizabeth: liz beth betty eliza lisa elisabeth; francisco: paco pancho;"
-    "giuseppe: peppe beppe pino; gregory: greg; james: jim jimmy jamie; jennifer: jen jenny; jose: pepe; joseph: joe;"
-    "joshua: josh; john: jack johnny jon johann; katherine: kate kathy katie catherine kathryn katharina;"
-    "lawrence: larry; margaret: peggy maggie meg; matthew: matt; maximilian: max; michael: mike mick mikey michel miguel mikhail;"
-    "nicholas: nick nicolas nikolaus klaus; patricia: pat patty trish; patrick: paddy; rebecca: becky becca;"
-    "richard: dick rick rich; robert: bob rob bobby robbie; ronald: ron; samuel: sam; stephen: steve steven stefan;"
-    "susan: sue susie suzanne; thomas: tom tommy; timothy: tim; william: bill will billy wilhelm; yekaterina: katya;"
-    "ivan: vanya; maria: masha marie mary; dmitri: dima; joanna: asia; guadalupe: lupe; manuel: manolo; dolores: lola"
+    "alexander: alex sasha sandro alejandro aleksandr alexandre alessandro oleksandr; alexandra: sandra "
+    "alessandra aleksandra; andrew: andy drew andreas andre andrea andrei; anthony: tony antonio anton; benjamin: "
+    "ben benny; charles: chuck charlie carl karl carlos; christopher: chris kit christoph; christine: christina "
+    "tina chrissy; daniel: dan danny; deborah: deb debbie debra; dorothy: dot dottie; edward: ed eddie ted "
+    "eduardo; elizabeth: liz beth betty eliza lisa elisabeth; francisco: paco pancho; giuseppe: peppe beppe pino; "
+    "gregory: greg; james: jim jimmy jamie; jennifer: jen jenny; jose: pepe; joseph: joe; joshua: josh; john: "
+    "jack johnny jon johann; katherine: kate kathy katie catherine kathryn katharina; lawrence: larry; margaret: "
+    "peggy maggie meg; matthew: matt; maximilian: max; michael: mike mick mikey michel miguel mikhail; nicholas: "
+    "nick nicolas nikolaus klaus; patricia: pat patty trish; patrick: paddy; rebecca: becky becca; richard: dick "
+    "rick rich; robert: bob rob bobby robbie; ronald: ron; samuel: sam; stephen: steve steven stefan; susan: sue "
+    "susie suzanne; thomas: tom tommy; timothy: tim; william: bill will billy wilhelm; yekaterina: katya; ivan: "
+    "vanya; maria: masha marie mary; dmitri: dima; joanna: asia; guadalupe: lupe; manuel: manolo; dolores: lola"
 )
 _ROOT = {
     short: root.strip()
