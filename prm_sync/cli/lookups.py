@@ -227,23 +227,6 @@ def send_again(tx: sa.Connection, connection: str, stream: str, targets: Sequenc
 # --- match ---------------------------------------------------------------------------------------------------------
 
 
-def open_matches(tx: sa.Connection, entity: str, limit: int) -> list[Row]:
-    """Pairs of an entity that wait for a decision, the least certain first: not one by another road meanwhile."""
-    part_of = "".join(
-        f"LEFT JOIN core.{entity}_source s{n} ON s{n}.arrived = r.{n} LEFT JOIN core.crosswalk x{n} "
-        f"ON x{n}.entity = r.entity AND x{n}.connection = s{n}.connection AND x{n}.stream = s{n}.stream "
-        f"AND x{n}.remote_id = s{n}.remote_id "
-        for n in "ab"
-    )
-    return rows(
-        tx,
-        "SELECT r.entity, r.score, r.record_a, r.record_b, r.reasons, r.found_at, count(*) OVER () AS of "  # noqa: S608
-        f"FROM core.match_review r {part_of} WHERE r.entity = :entity AND r.state = 'open' "
-        "AND xa.entity_id IS DISTINCT FROM xb.entity_id ORDER BY abs(r.score - 0.5), r.a, r.b LIMIT :limit",
-        entity=entity, limit=limit,
-    )  # fmt: skip
-
-
 def match_of(tx: sa.Connection, entity: str, a: int, b: int) -> Row | None:
     """What is known of a pair."""
     found = rows(

@@ -33,15 +33,16 @@ def list_(
 ) -> None:
     """List the pairs that wait for a decision, the least certain first; or the decisions that were made."""
     from prm_sync.cli import lookups
+    from prm_sync.warehouse.match_decisions import waiting
 
     with opening.opened() as app, app.db.begin() as tx:
         if decided:
             data: dict[str, Any] = {"state": "done", "decisions": lookups.match_decisions(tx, entity, limit)}
         else:
             names = [_known(app, entity)] if entity else list(app.entities)
-            by_entity = [lookups.open_matches(tx, name, limit) for name in names]
-            pairs = [{k: v for k, v in pair.items() if k != "of"} for found in by_entity for pair in found][:limit]
-            data = {"state": "done", "open": sum(found[0]["of"] for found in by_entity if found), "pairs": pairs}
+            queues = [waiting(tx, name, max(limit, 1)) for name in names]
+            pairs = [{k: v for k, v in pair.items() if k != "waiting"} for queue in queues for pair in queue[:limit]]
+            data = {"state": "done", "open": sum(queue[0]["waiting"] for queue in queues if queue), "pairs": pairs[:limit]}
 
     def people() -> None:
         if decided:

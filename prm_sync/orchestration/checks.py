@@ -78,11 +78,12 @@ def core_specs(key: dg.AssetKey) -> Specs:
         dg.AssetCheckSpec(
             "records_reconcile", asset=key,
             description="Every record received is here, in quarantine, or left out by the mapping's `when`",
-        )
+        ),
+        dg.AssetCheckSpec("matches_are_decided", asset=key, description="No pair of records waits for a decision"),
     ]  # fmt: skip
 
 
-def core_results(key: dg.AssetKey, found: Sequence[figures.Reconciled]) -> Results:
+def core_results(key: dg.AssetKey, found: Sequence[figures.Reconciled], waiting: int) -> Results:
     rows = "\n".join(
         f"| {r.connection}.{r.stream} | {r.received} | {r.mapped} | {r.quarantined} | "
         f"{'by `when`' if r.selective else r.lost} |"
@@ -95,7 +96,12 @@ def core_results(key: dg.AssetKey, found: Sequence[figures.Reconciled]) -> Resul
             {"counts": dg.MetadataValue.md(f"{head}\n|---|---|---|---|---|\n{rows}"), "lost": lost},
             severity=ERROR,
             description=f"{lost} records do not add up: `prm-sync run refine`, then look again" if lost else None,
-        )
+        ),
+        check(
+            "matches_are_decided", key, not waiting,
+            {"pairs": waiting, "look": command(f"prm-sync match list {key.path[-1].removeprefix('core_')}")},
+            description=f"{waiting} pairs of records may be one and wait for a decision" if waiting else None,
+        ),
     ]  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from prm_sync.app import App
+from prm_sync.warehouse import match_decisions
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,13 @@ def reconcile(app: App, entity: str, streams: Sequence[tuple[str, str, bool]]) -
             row = tx.execute(statement, {"c": connection, "s": stream, "e": entity}).one()
             out.append(Reconciled(connection, stream, row[0], row[1], row[2], selective))
     return out
+
+
+def open_matches(app: App, entity: str) -> int:
+    """Pairs of records that wait for a decision."""
+    with app.db.begin() as tx:
+        found = match_decisions.waiting(tx, entity, 1)
+    return int(found[0]["waiting"]) if found else 0
 
 
 def offers_by_state(app: App) -> dict[str, int]:

@@ -67,6 +67,28 @@ def records(tx: sa.Connection, entity: str, *, ids: Iterable[str] = (), names: I
     return [Record(*row) for row in found]
 
 
+def waiting(tx: sa.Connection, entity: str, limit: int | None = None) -> list[dict[str, Any]]:
+    """Pairs that wait for a decision, the least certain first; `waiting` says how many there are in all.
+
+    A pair that became one by another road meanwhile does not wait.
+    """
+    part_of = "".join(
+        f"LEFT JOIN core.{entity}_source s{n} ON s{n}.arrived = r.{n} LEFT JOIN core.crosswalk x{n} "
+        f"ON x{n}.entity = r.entity AND x{n}.connection = s{n}.connection AND x{n}.stream = s{n}.stream "
+        f"AND x{n}.remote_id = s{n}.remote_id "
+        for n in "ab"
+    )
+    found = tx.execute(
+        sa.text(
+            "SELECT r.entity, r.score, r.record_a, r.record_b, r.reasons, r.found_at, count(*) OVER () AS waiting "
+            f"FROM core.match_review r {part_of} WHERE r.entity = :entity AND r.state = 'open' "
+            "AND xa.entity_id IS DISTINCT FROM xb.entity_id ORDER BY abs(r.score - 0.5), r.a, r.b LIMIT :limit"
+        ),
+        {"entity": entity, "limit": limit},
+    )
+    return [dict(r) for r in found.mappings()]
+
+
 def decide(
     tx: sa.Connection, entity: Entity, verb: str, pairs: Sequence[tuple[Record, Record]], *,
     by: str, at: datetime, cluster: Cluster, out: Record | None = None,

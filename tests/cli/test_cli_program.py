@@ -25,8 +25,8 @@ EVERY = sorted(commands(get_command(program)))
 
 def test_all_commands_are_there() -> None:
     assert {words[0] for words in EVERY if words} == {
-        "init", "check", "demo", "run", "plan", "approve", "status", "explain", "quarantine", "mappings", "connectors",
-        "schemas", "up", "down", "db", "emulate",
+        "init", "check", "demo", "run", "plan", "approve", "status", "explain", "quarantine", "match", "mappings",
+        "connectors", "schemas", "up", "down", "db", "emulate",
     }  # fmt: skip
 
 

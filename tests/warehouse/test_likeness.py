@@ -10,11 +10,11 @@ import pytest
 from workbench import Project, SteppedClock, rows
 
 from prm_sync.app import App
-from prm_sync.cli import lookups
 from prm_sync.errors import ConfigError
 from prm_sync.flows import match
 from prm_sync.flows.pull import pull
 from prm_sync.flows.refine import refine
+from prm_sync.warehouse import match_decisions
 
 HEADER = ["Id", "Given", "Last", "Email", "Mobile", "Phone", "Company"]
 MAPPING = """\
@@ -80,7 +80,7 @@ def live(app: App) -> dict[str, int]:
 
 def waiting(app: App) -> list[tuple[str, str]]:
     with app.db.begin() as tx:
-        return [(r["record_a"], r["record_b"]) for r in lookups.open_matches(tx, "lead", 50)]
+        return [(r["record_a"], r["record_b"]) for r in match_decisions.waiting(tx, "lead")]
 
 
 def decide(app: App, verb: str, one: str, other: str) -> int:
