@@ -42,7 +42,8 @@ def list_(
             names = [_known(app, entity)] if entity else list(app.entities)
             queues = [waiting(tx, name, max(limit, 1)) for name in names]
             pairs = [{k: v for k, v in pair.items() if k != "waiting"} for queue in queues for pair in queue[:limit]]
-            data = {"state": "done", "open": sum(queue[0]["waiting"] for queue in queues if queue), "pairs": pairs[:limit]}
+            total = sum(queue[0]["waiting"] for queue in queues if queue)
+            data = {"state": "done", "open": total, "pairs": pairs[:limit]}
 
     def people() -> None:
         if decided:
