@@ -200,9 +200,9 @@ class App:
         return surviving(kind, authority.judge(kind, merged, rules.watched, rules.review))
 
     @staticmethod
-    def cluster(edges: Iterable[tuple[int, int]]) -> dict[int, int]:
-        """Which rows are one entity: row -> smallest row of its cluster."""
-        return identity.clusters(edges)
+    def cluster(edges: Iterable[tuple[int, int]], apart: Iterable[tuple[int, int]] = ()) -> dict[int, int]:
+        """Which rows are one entity: row -> smallest row of its cluster. Pairs of `apart` are not brought together."""
+        return identity.clusters(edges, apart)
 
 
 def save_secret(home: Path, connection: str, name: str, value: str) -> None:

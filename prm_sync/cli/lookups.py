@@ -197,3 +197,34 @@ def record(tx: sa.Connection, connection: str, stream: str, remote_id: str) -> R
         id=remote_id,
     )
     return found[0] if found else None
+
+
+# --- match ---------------------------------------------------------------------------------------------------------
+
+
+def match_of(tx: sa.Connection, entity: str, a: int, b: int) -> Row | None:
+    """What is known of a pair."""
+    found = rows(
+        tx,
+        "SELECT state, score, reasons, found_at, decided_by, decided_at FROM core.match_review "
+        "WHERE entity = :entity AND a = :a AND b = :b",
+        entity=entity, a=a, b=b,
+    )  # fmt: skip
+    return found[0] if found else None
+
+
+def source_row(tx: sa.Connection, entity: str, arrived: int) -> Row:
+    return rows(tx, f"SELECT * FROM core.{entity}_source WHERE arrived = :n", n=arrived)[0]  # noqa: S608 - ours
+
+
+def match_decisions(tx: sa.Connection, entity: str | None, limit: int) -> list[Row]:
+    """Decisions, the latest first, with the records they were about."""
+    return rows(
+        tx,
+        "SELECT d.id, d.entity, d.verb, d.decided_by, d.decided_at, d.undone_at, coalesce((SELECT "
+        "array_agg(DISTINCT n) FROM jsonb_array_elements(d.pairs) p JOIN core.match_review r ON r.entity = d.entity "
+        "AND r.a = cast(p ->> 0 AS bigint) AND r.b = cast(p ->> 1 AS bigint), unnest(ARRAY[r.record_a, r.record_b]) n),"
+        " '{}') AS records FROM core.match_decision d WHERE :entity = '' OR d.entity = :entity "
+        "ORDER BY d.id DESC LIMIT :limit",
+        entity=entity or "", limit=limit,
+    )  # fmt: skip

@@ -17,6 +17,7 @@ from prm_sync.cli.edits import quarantine
 from prm_sync.cli.explain import explain
 from prm_sync.cli.init import init
 from prm_sync.cli.mappings import mappings
+from prm_sync.cli.match import match
 from prm_sync.cli.plans import approve, plan
 from prm_sync.cli.reconcile import reconcile
 from prm_sync.cli.run import run
@@ -90,6 +91,7 @@ _add(explain, LOOK, "prm-sync explain lead an@example.vn")
 _group(quarantine, "quarantine", LOOK, "prm-sync quarantine list")
 _group(drift, "drift", LOOK, "prm-sync drift list")
 _group(conflict, "conflict", LOOK, "prm-sync conflict list")
+_group(match, "match", LOOK, "prm-sync match list contact")
 _group(mappings, "mappings", LOOK, "prm-sync mappings test")
 _group(connectors, "connectors", LOOK, "prm-sync connectors list")
 _group(schemas, "schemas", LOOK, "prm-sync schemas write --check")

@@ -12,7 +12,9 @@ from prm_sync.app import App
 from prm_sync.flows.bury import bury
 from prm_sync.flows.report import FlowReport
 from prm_sync.flows.translate import translate
+from prm_sync.rules.identity import matching_of
 from prm_sync.warehouse import golden, indexes, raw
+from prm_sync.warehouse.matching import Like, Likeness
 from prm_sync.warehouse.runs import running
 
 log = logging.getLogger(__name__)
@@ -39,15 +41,25 @@ def refine(app: App, entities: Sequence[str] | None = None, *, dagster_run_id: s
 
 def refine_entity(app: App, name: str, report: FlowReport, *, at_least: int = 1) -> None:
     """Crosswalk and golden records of one entity, chunk by chunk."""
-    entity = app.entities[name]
+    entity, like = app.entities[name], likeness(app, name)
     while True:
         done = golden.refine_chunk(
             app.db, entity, policy_hash=app.golden_hash(name), survive=app.survive(name), cluster=app.cluster,
-            now=app.clock(), never_null=app.precedence(name).never_null, at_least=at_least,
+            now=app.clock(), never_null=app.precedence(name).never_null, at_least=at_least, like=like,
         )  # fmt: skip
         if done is None:
             return
         report.add(refined=done.rows, made=done.made, golden_changed=done.changed, merged=done.merged)
+
+
+def likeness(app: App, name: str) -> Like | None:
+    """Matching of the entity's records by likeness; None: the policy says nothing of it, and nothing is imported."""
+    matching = matching_of(app.policies.identity, name)
+    if matching is None:
+        return None
+    from prm_sync.flows.match import LikenessJudge  # numpy, scipy, rapidfuzz
+
+    return Likeness(app.entities[name], LikenessJudge(matching))
 
 
 @contextmanager

@@ -178,13 +178,14 @@ def _core(catalogue: Catalogue, entity: Entity, fresh: Freshness) -> dg.AssetsDe
             report = settled(f"refine {name}", refine(app, [name], dagster_run_id=context.run.run_id))
             rows, found = figures.golden_rows(app, name), figures.reconcile(app, name, streams)
             disputed = figures.disputed(app, name)
+            waiting = figures.open_matches(app, name)
         yield dg.MaterializeResult(
             asset_key=key,
             metadata={
                 **numbers(report),
                 "dagster/row_count": rows, "dagster/column_schema": schema, "dagster/column_lineage": columns,
             },
-            check_results=checks.core_results(key, found, disputed),
+            check_results=checks.core_results(key, found, disputed, waiting),
         )  # fmt: skip
 
     return refined

@@ -82,11 +82,12 @@ def core_specs(key: dg.AssetKey) -> Specs:
             description="Every record received is here, in quarantine, or left out by the mapping's `when`",
         ),
         dg.AssetCheckSpec("nothing_is_in_conflict", asset=key, description="No field waits for a person to decide it"),
+        dg.AssetCheckSpec("matches_are_decided", asset=key, description="No pair of records waits for a decision"),
     ]  # fmt: skip
 
 
 def core_results(
-    key: dg.AssetKey, found: Sequence[figures.Reconciled], disputed: Sequence[tuple[str, str, int]]
+    key: dg.AssetKey, found: Sequence[figures.Reconciled], disputed: Sequence[tuple[str, str, int]], waiting: int
 ) -> Results:
     rows = "\n".join(
         f"| {r.connection}.{r.stream} | {r.received} | {r.mapped} | {r.quarantined} | "
@@ -102,6 +103,11 @@ def core_results(
             description=f"{lost} records do not add up: `prm-sync run refine`, then look again" if lost else None,
         ),
         _undisputed(key, disputed),
+        check(
+            "matches_are_decided", key, not waiting,
+            {"pairs": waiting, "look": command(f"prm-sync match list {key.path[-1].removeprefix('core_')}")},
+            description=f"{waiting} pairs of records may be one and wait for a decision" if waiting else None,
+        ),
     ]  # fmt: skip
 
 

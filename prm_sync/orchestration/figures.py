@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from prm_sync.app import App
+from prm_sync.warehouse import match_decisions
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,13 @@ def disputed(app: App, entity: str) -> list[tuple[str, str, int]]:
             {"e": entity},
         )
         return [(r[0], r[1], r[2]) for r in rows]
+
+
+def open_matches(app: App, entity: str) -> int:
+    """Pairs of records that wait for a decision."""
+    with app.db.begin() as tx:
+        found = match_decisions.waiting(tx, entity, 1)
+    return int(found[0]["waiting"]) if found else 0
 
 
 def offers_by_state(app: App) -> dict[str, int]:

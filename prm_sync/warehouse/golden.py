@@ -17,6 +17,7 @@ from prm_sync.warehouse import bulk, conflicts, field_times, merges, progress
 from prm_sync.warehouse.conflicts import ClashRow
 from prm_sync.warehouse.db import lock
 from prm_sync.warehouse.field_times import MemberRow
+from prm_sync.warehouse.matching import Like, kept_apart
 from prm_sync.warehouse.tables import MATCH_KEYS
 
 CHUNK_ROWS = 200_000
@@ -35,7 +36,8 @@ class GoldenRow:
 
 Survive = Callable[[str, Sequence[MemberRow], Mapping[str, Any]], GoldenRow]
 """(entity id, its records, decisions of people that stand) -> golden record."""
-Cluster = Callable[[Iterable[tuple[int, int]]], dict[int, int]]
+Cluster = Callable[[Iterable[tuple[int, int]], Iterable[tuple[int, int]]], dict[int, int]]
+"""(what belongs together, what is kept apart) -> each number's root."""
 
 
 @dataclass(slots=True)
@@ -60,7 +62,7 @@ def _sql_id(entity: str) -> str:
 
 def refine_chunk(
     db: sa.Engine, entity: Entity, *, policy_hash: str, survive: Survive, cluster: Cluster, now: datetime,
-    never_null: Sequence[str] = (), chunk_rows: int = CHUNK_ROWS, at_least: int = 1,
+    never_null: Sequence[str] = (), chunk_rows: int = CHUNK_ROWS, at_least: int = 1, like: Like | None = None,
 ) -> Refined | None:  # fmt: skip
     """Refine the next chunk of changed source rows in one transaction; None: fewer than `at_least` wait."""
     name = entity.name
@@ -79,7 +81,7 @@ def refine_chunk(
         ).one()
         if waiting[0] is None or waiting[1] < at_least:
             return None
-        done = _Chunk(tx, entity, upto, waiting[0], now, survive, cluster, never_null).run()
+        done = _Chunk(tx, entity, upto, waiting[0], now, survive, cluster, never_null, like).run()
         progress.keep(tx, f"refine:{name}", waiting[0], policy_hash)
     return done
 
@@ -94,8 +96,9 @@ class _Chunk:
 
     def __init__(
         self, tx: sa.Connection, entity: Entity, after: int, upto: int, now: datetime,
-        survive: Survive, cluster: Cluster, never_null: Sequence[str],
+        survive: Survive, cluster: Cluster, never_null: Sequence[str], like: Like | None,
     ) -> None:  # fmt: skip
+        self.like = like
         self.tx, self.entity, self.name, self.now = tx, entity, entity.name, now
         self.after, self.upto, self.survive, self.cluster = after, upto, survive, cluster
         self.fields = [f.name for f in entity.fields]
@@ -176,6 +179,10 @@ class _Chunk:
         for edge in merged:
             edges.append((edge.gone, edge.left))
             why.update({n: merges.MERGED for n in (edge.gone, edge.left) if n not in why})
+        for a, b in self.like(self.tx, self.now) if self.like else ():
+            edges.append((a, b))
+            why.setdefault(a, "likeness")
+            why.setdefault(b, "likeness")
         if not edges:
             return set(), {}
         return self._assign(edges, why, merged)
@@ -194,15 +201,15 @@ class _Chunk:
     ) -> tuple[set[str], dict[int, tuple[str, str]]]:
         nodes = {n for edge in edges for n in edge}
         have = {r.arrived: r for r in self._known(nodes)}
-        edges.extend(
+        known = [
             (row.root, row.arrived)
             for row in have.values()
             if row.entity_id is not None and row.root is not None and row.root != row.arrived
-        )
-        roots = self.cluster(edges)
+        ]
+        roots = self.cluster(known + edges, kept_apart(self.tx, self.name))
         missing = set(roots.values()) - set(have)
         have.update({r.arrived: r for r in self._known(missing)})
-        losers: dict[str, str] = {}
+        losers: dict[str, tuple[str, str]] = {}
         assigned: dict[int, tuple[str, str]] = {}
         winners = self._winners(roots, have)
         for arrived, root in roots.items():
@@ -213,10 +220,10 @@ class _Chunk:
             if found.entity_id is None:
                 assigned[arrived] = (winner, "new" if arrived == root else why.get(arrived, "exact_key"))
             elif found.entity_id != winner:
-                losers[found.entity_id] = winner
+                losers[found.entity_id] = (winner, why.get(arrived, "exact_key"))
         if losers:
             self._merge(losers, {have[n].entity_id for edge in merged for n in (edge.gone, edge.left) if n in have})
-        return set(losers.values()), assigned
+        return {winner for winner, _ in losers.values()}, assigned
 
     def _winners(self, roots: dict[int, int], have: dict[int, sa.Row[Any]]) -> dict[int, str]:
         """The entity of each cluster, by root: its oldest record's, unless another one of them is known elsewhere."""
@@ -248,15 +255,16 @@ class _Chunk:
             f'LEFT JOIN core."{self.name}" g ON g.id = x.entity_id'
         ).all()
 
-    def _merge(self, losers: dict[str, str], remote: set[str]) -> None:
+    def _merge(self, losers: dict[str, tuple[str, str]], remote: set[str]) -> None:
         """The losers' records go over to the winners; the losing golden rows stay and point at them."""
-        bulk.stage(self.tx, "losers", "core.crosswalk", ("entity", "entity_id"), ())
+        bulk.stage(self.tx, "losers", "core.crosswalk", ("entity", "entity_id", "matched_by"), ())
         self._sql("ALTER TABLE pg_temp.losers RENAME COLUMN entity TO loser")
-        bulk.copy(self.tx, "pg_temp.losers", ("loser", "entity_id"), losers.items())
+        columns = ("loser", "entity_id", "matched_by")
+        bulk.copy(self.tx, "pg_temp.losers", columns, ((loser, *into) for loser, into in losers.items()))
         merges.keep(self.tx, self.name, {i for i in remote if i in losers}, self.now)
         self._sql(
             "UPDATE core.crosswalk x SET entity_id = l.entity_id, since = :now, "
-            "matched_by = CASE WHEN x.matched_by IN ('pushed', 'external_id') THEN x.matched_by ELSE 'exact_key' END "
+            "matched_by = CASE WHEN x.matched_by IN ('pushed', 'external_id') THEN x.matched_by ELSE l.matched_by END "
             f"FROM pg_temp.losers l WHERE x.entity = '{self.name}' AND x.entity_id = l.loser",
             now=self.now,
         )
@@ -273,7 +281,7 @@ class _Chunk:
             "UPDATE pg_temp.batch b SET entity_id = l.entity_id FROM pg_temp.losers l WHERE b.entity_id = l.loser"
         )
         merges.follow(self.tx, self.name)
-        conflicts.follow(self.tx, self.name, losers)
+        conflicts.follow(self.tx, self.name, {loser: winner for loser, (winner, _) in losers.items()})
         self.done.merged += len(losers)
 
     def _write_crosswalk(self, assigned: dict[int, tuple[str, str]]) -> None:

@@ -10,11 +10,12 @@ from typing import Any, TypeAlias
 import sqlalchemy as sa
 
 from prm_sync.warehouse.db import lock
+from prm_sync.warehouse.matching import judged
 from prm_sync.warehouse.tables import MATCH_KEYS
 
 MERGED = "merged"  #: `crosswalk.matched_by` of records that are one since their remote merged them
 COPIES = ("pushed", "external_id")  #: and of those that we wrote ourselves
-Cluster: TypeAlias = Callable[[Iterable[tuple[int, int]]], dict[int, int]]
+Cluster: TypeAlias = Callable[[Iterable[tuple[int, int]], Iterable[tuple[int, int]]], dict[int, int]]
 OwnId: TypeAlias = Callable[[str, str, str], str]  #: (connection, stream, remote id) -> id of an entity that begins so
 LEDGER = "lead_offer"  #: the name under which the ledger's change numbers are given out
 
@@ -95,7 +96,7 @@ def taken_apart(
 ) -> set[str]:
     """Part the entities of merged records that came back with a change number in (after, upto]; those concerned.
 
-    What is one for another reason stays one: an equal key, another merge, one that was found before.
+    What is one for another reason stays one: an equal key, likeness, another merge, one that was found before.
     """
     if not tx.exec_driver_sql("SELECT EXISTS (SELECT FROM raw.gone WHERE state = 'back')").scalar_one():
         return set()
@@ -140,8 +141,9 @@ def _parted(
         {"e": entity, "names": [_name(r) for r in members]},
     ).all()
     ids = {own_id(r.connection, r.stream, r.remote_id): name for name, r in own.items()}
-    links = [(n, n) for n in (r.arrived for r in own.values())] + _links(own, past, ids)
-    roots = cluster(links)
+    arrived = [r.arrived for r in own.values()]
+    alike, apart = judged(tx, entity, arrived)
+    roots = cluster([*((n, n) for n in arrived), *_links(own, past, ids), *alike], apart)
     parts: dict[int, list[str]] = {}
     for name, r in own.items():
         parts.setdefault(roots[r.arrived], []).append(name)

@@ -16,6 +16,7 @@ from sqlalchemy.dialects import postgresql as pg
 from prm_sync.canonical.entities import ENTITIES
 from prm_sync.canonical.model import Entity, Field, Kind
 from prm_sync.warehouse import agreement, tables_plans, tables_repair
+from prm_sync.warehouse.match_tables import match_tables
 
 SCHEMAS = {
     "raw": "Records exactly as the remote systems wrote them, and how far each stream was read",
@@ -105,6 +106,7 @@ def build(entities: Mapping[str, Entity] = ENTITIES) -> Tables:
     _raw(metadata)
     made = {name: _entity(metadata, entity) for name, entity in entities.items()}
     _core(metadata)
+    match_tables(metadata)
     _ops(metadata)
     agreement.tables(metadata)
     _ledger(metadata)
@@ -204,7 +206,7 @@ def _core(metadata: sa.MetaData) -> None:
         "crosswalk", metadata,
         *_record_key(), _need("entity", "Kind of entity"),
         _need("entity_id", "What we think the record is"),
-        _need("matched_by", "Why: new, exact_key, external_id, merged, pushed"),
+        _need("matched_by", "Why: new, exact_key, external_id, likeness, merged, split, pushed"),
         _need("score", "How sure, 0 to 1", sa.Double()),
         _need("since", "Since when", INSTANT),
         _by_record("entity"),

@@ -7,81 +7,15 @@ and on every machine, so that equal keys can be found by a join in the warehouse
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
-from pydantic import Field as Setting
-from pydantic import field_validator
-
-from prm_sync.canonical.entities import ENTITIES
 from prm_sync.canonical.model import Entity
 from prm_sync.rules.fold import fold
-from prm_sync.rules.policyfile import Part, Policy, load, schema_of
-from prm_sync.yamlfile import Place, YamlFile, did_you_mean
+from prm_sync.rules.identity.policy import MOST_GROUPS, IdentityPolicy, Keys
 
-__all__ = [
-    "EntityIdentity",
-    "IdentityPolicy",
-    "clusters",
-    "compile_keys",
-    "fold",
-    "identity_schema",
-    "keys_of",
-    "load_identity",
-    "match_keys",
-]
-
-Keys: TypeAlias = tuple[tuple[str, ...], ...]
-MOST_GROUPS = 4  #: groups of one entity: each has a column of its own in core.<entity>_source
 _ABSENT = (0,)
 _BETWEEN = "\x1f"  #: between the parts of a key; folding never leaves one, it counts as space
-
-
-class EntityIdentity(Part):
-    """What makes two records of one entity the same."""
-
-    same_if: Keys = Setting(
-        max_length=MOST_GROUPS,
-        description="Groups of fields: all fields of a group present and equal, the same entity",
-    )
-
-    @field_validator("same_if")
-    @classmethod
-    def _groups_have_fields(cls, groups: Keys) -> Keys:
-        for group in groups:
-            if not group or len(set(group)) < len(group):
-                raise ValueError("a group names one or more different fields")
-        return groups
-
-
-class IdentityPolicy(Policy):
-    """A whole `policies/identity.yaml`. An entity that is not named keeps the keys of the field table."""
-
-    entities: dict[str, EntityIdentity] = Setting(
-        default_factory=dict, description="Entity -> what makes two of it the same"
-    )
-
-    def mistakes(self) -> Iterator[tuple[Place, str]]:
-        for name, identity in self.entities.items():
-            if name not in ENTITIES:
-                yield ("entities", name), f'"{name}" is no entity{did_you_mean(name, ENTITIES)}'
-                continue
-            known = ENTITIES[name].by_name
-            for n, group in enumerate(identity.same_if):
-                for m, field in enumerate(group):
-                    if field not in known:
-                        place = ("entities", name, "same_if", n, m)
-                        yield place, f'"{field}" is no field of {name}{did_you_mean(field, known)}'
-
-
-def load_identity(source: Path | YamlFile) -> IdentityPolicy:
-    """Raises ConfigError with the file:line of every mistake."""
-    return load(IdentityPolicy, source)
-
-
-def identity_schema() -> dict[str, Any]:
-    return schema_of(IdentityPolicy, "identity")
 
 
 def keys_of(entity: Entity, policy: IdentityPolicy | None = None) -> Keys:
@@ -142,9 +76,16 @@ def _folded(value: Any) -> str:
     return _BETWEEN + text if text else ""
 
 
-def clusters(edges: Iterable[tuple[int, int]]) -> dict[int, int]:
-    """What is connected, over any number of steps: each number of an edge -> the smallest it is connected with."""
+def clusters(edges: Iterable[tuple[int, int]], apart: Iterable[tuple[int, int]] = ()) -> dict[int, int]:
+    """What is connected, over any number of steps: each number of an edge -> the smallest it is connected with.
+
+    An edge that would bring together a pair of `apart` is passed over; there the order of the edges decides.
+    """
     above: dict[int, int] = {}
+    foes: dict[int, set[int]] = {}
+    for a, b in apart:
+        foes.setdefault(a, set()).add(b)
+        foes.setdefault(b, set()).add(a)
 
     def root(n: int) -> int:
         while (up := above.setdefault(n, n)) != n:
@@ -153,5 +94,12 @@ def clusters(edges: Iterable[tuple[int, int]]) -> dict[int, int]:
 
     for a, b in edges:
         low, high = sorted((root(a), root(b)))
+        if high in foes.get(low, ()):
+            continue
         above[high] = low
+        if low != high and high in foes:
+            for foe in foes.pop(high):
+                foes[foe].discard(high)
+                foes[foe].add(low)
+                foes.setdefault(low, set()).add(foe)
     return {n: root(n) for n in above}
