@@ -9,6 +9,7 @@ are the same (tests/canonical compares them over tens of thousands of numbers).
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
@@ -38,7 +39,13 @@ _SEPARATOR = re.compile(r"\s*[/;,|、\n]\s*|\s+(?:or|oder|ou|hoặc|und|and|[-�
 _DIGIT = re.compile(r"\d")
 
 
+_KINDS = (
+    "fixed_line", "mobile", "toll_free", "premium_rate", "shared_cost", "personal_number", "voip", "pager", "uan",
+    "voicemail",
+)  # fmt: skip
 LONGEST = 250  #: the library reads no longer texts
+NOT_VALID = "not a valid telephone number"
+_NONE = ""  #: the short cut's answer where there is certainly no such number
 
 
 def e164(text: str, region: str | None) -> str:
@@ -47,9 +54,10 @@ def e164(text: str, region: str | None) -> str:
     `region` (ISO country) is where a number without + was written; None reads international numbers only. Raises
     ValueError where libphonenumber knows no such number.
     """
-    if len(text) <= 40:
-        return _short_cut(text, region) or reference(text, region)
-    return reference(text, region)
+    found = _short_cut(text, region) if len(text) <= 40 else None
+    if found == _NONE:
+        raise ValueError(NOT_VALID)
+    return found or reference(text, region)
 
 
 def reference(text: str, region: str | None) -> str:
@@ -70,7 +78,7 @@ def _answer(text: str, region: str | None) -> tuple[str | None, str]:
     except phonenumbers.NumberParseException:
         return None, "not a telephone number" if region else "not an international telephone number"
     if not phonenumbers.is_valid_number(parsed):
-        return None, "not a valid telephone number"
+        return None, NOT_VALID
     return str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)), ""
 
 
@@ -106,16 +114,18 @@ class _Code:
     """A country calling code: the plan of its main region, and the fixed and mobile numbers of all its regions.
 
     `leads`: regions told by their first digits; where one matches, that region's numbers alone count.
+    `any_kind`: numbers of every kind (free, premium, pager ...) in any of the regions: what it does not match is none.
     """
 
     plan: _Plan
     any_lead: re.Pattern[str] | None
     leads: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...]
     valid: re.Pattern[str] | None
+    any_kind: re.Pattern[str]
 
 
 def _short_cut(text: str, region: str | None) -> str | None:
-    """The number where it is certain, else None."""
+    """The number where it is certain, `_NONE` where it is certain that there is none; else None."""
     bare = text.translate(_BARE)
     if not bare.isdigit() and bare[:1] != "+":
         found = _EXTENSION.search(text)
@@ -144,6 +154,7 @@ def _short_cut(text: str, region: str | None) -> str | None:
             if not (too_long or plan.general.fullmatch(rest)) or not _is_valid(rest, code):
                 return None
             return f"+{plan.code}{rest}"
+        return _national(bare, plan, code) or None  # not certain: the library may read the code as one
     return _national(bare, plan, code)
 
 
@@ -157,15 +168,23 @@ def _international(digits: str) -> str | None:
 
 def _national(number: str, plan: _Plan, code: _Code) -> str | None:
     """The number without the prefix of its country, if it is then valid."""
+    given = number
     if plan.prefix and (found := plan.prefix.match(number)):
         if plan.transforms and found.group(plan.transforms) is not None:
             return None
         rest = number[found.end() :]
         # The library strips only where this leaves a possible number, which is what we can say for sure.
         if len(rest) not in plan.lengths or not plan.general.fullmatch(rest):
-            return None
+            return None if plan.transforms or _may_be(given, code) or _may_be(rest, code) else _NONE
         number = rest
-    return f"+{plan.code}{number}" if _is_valid(number, code) else None
+    if _is_valid(number, code):
+        return f"+{plan.code}{number}"
+    return None if plan.transforms or _may_be(given, code) or _may_be(number, code) else _NONE
+
+
+def _may_be(number: str, code: _Code) -> bool:
+    """Whether the library may find it valid. Very short and very long ones it refuses in words of their own."""
+    return not 4 <= len(number) <= 15 or code.any_kind.fullmatch(number) is not None
 
 
 def _is_valid(number: str, code: _Code) -> bool:
@@ -215,7 +234,16 @@ def _code(code: str) -> _Code | None:
         else None,
         (*((re.compile(u), never) for u in unknown), *((re.compile(lead), re.compile(p)) for lead, p in leads)),
         re.compile("|".join(others)) if others else None,
+        re.compile("|".join(f"(?:{p})" for m in known for p in _patterns(m)) or r"(?!)"),
     )
+
+
+def _patterns(metadata: Any) -> Iterator[str]:
+    """The patterns of a region's numbers, of each kind that the library tells apart."""
+    for kind in _KINDS:
+        description = getattr(metadata, kind)
+        if description is not None and description.national_number_pattern:
+            yield description.national_number_pattern
 
 
 def _numbers(metadata: Any) -> str:

@@ -31,6 +31,9 @@ def ahead(source: Iterator[T], depth: int = 2) -> Generator[T, None, None]:
                     return
         except Exception as error:  # noqa: BLE001 - it is raised again in the consumer's thread
             ready.put((None, error, True))
+        finally:
+            if isinstance(source, Generator):  # it may look ahead itself, in a thread of its own
+                source.close()
 
     thread = threading.Thread(target=run, name="pages ahead", daemon=True)
     thread.start()

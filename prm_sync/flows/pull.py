@@ -16,17 +16,19 @@ from prm_sync.connect.protocol import CursorExpired, Deletes, Page, QuotaSpent, 
 from prm_sync.errors import ConfigError
 from prm_sync.flows import drift
 from prm_sync.flows.report import FlowReport, State
-from prm_sync.flows.translate import translate
-from prm_sync.warehouse import raw
+from prm_sync.flows.translate import Mapped, mapped, translate
+from prm_sync.warehouse import indexes, raw
 from prm_sync.warehouse.runs import Run, running
 
 log = logging.getLogger(__name__)
 
 AHEAD_PAGES = 1  #: pages read while one is being staged
+LARGE = 50_000  #: records of a first read from which on indexes are made afterwards
 ABSENT_SHARE = 0.2  #: a full read that misses more of what was there is not believed
 ABSENT_FEW = 10  #: so few missing records are
 
 Mappings = Sequence[StreamMapping]
+Prepared = tuple[Page, list[raw.Encoded], "list[Mapped] | None"]
 OnPage = Callable[[int, int | None], None]  #: records so far, records in all where the remote says
 
 
@@ -94,30 +96,28 @@ class _Reading:
 
     def read(self) -> None:
         state = self._take()
-        full = state.cursor is None
         mappings, mapping_hash = self.app.mappings_of(self.connection, self.stream.name)
         caught_up = not state.behind and (state.mapping_hash == mapping_hash or state.records == 0)
-        fields = [f.name for f in self.stream.fields]
+        now, now_hash = (mappings, mapping_hash) if caught_up else ((), None)  # else refine maps it, all that waits
+        full = state.cursor is None
         again = full and state.records and self.stream.deletes is Deletes.MARKED
         watch = raw.SeenIds(self.app.db, state) if again or self.stream.deletes is Deletes.BY_ABSENCE else None
         pages, position = 0, None
         try:
-            for page in ahead(self.session.read(self.stream, state.cursor, fields), AHEAD_PAGES):
+            for page, records, ready in self._pages(state, now):
                 if watch is not None:  # the position comes last: a read cut short must not hide what is absent
                     position, page = page.cursor or position, replace(page, cursor=None)
-                self._keep(state, page, mappings if caught_up else (), mapping_hash if caught_up else None)
+                self._keep(state, page, records, now, ready, now_hash)
                 if watch is not None:
-                    watch.add(str(r[self.stream.key]) for r in page.records)
+                    watch.add(e.received.remote_id for e in records)
                 pages += 1
                 if self.on_page is not None:
                     self.on_page(self.report.numbers.get("read", 0), page.total)
             if watch is not None and pages:
-                believed = self._delete_absent(
-                    state, watch, mappings if caught_up else (), mapping_hash if caught_up else None
-                )
+                believed = self._delete_absent(state, watch, now, now_hash)
                 if believed or self.stream.deletes is not Deletes.BY_ABSENCE:  # else read, and held, again
                     with self.app.db.begin() as tx:
-                        raw.keep_cursor(tx, state, position, mapping_hash if caught_up else None)
+                        raw.keep_cursor(tx, state, position, now_hash)
         finally:
             if watch is not None:
                 watch.close()
@@ -137,14 +137,39 @@ class _Reading:
         with self.app.db.begin() as tx:
             raw.forget_cursor(tx, state)
 
-    def _keep(self, state: raw.StreamState, page: Page, mappings: Mappings, mapping_hash: str | None) -> None:
+    def _pages(self, state: raw.StreamState, mappings: Mappings) -> Iterator[Prepared]:
+        """The pages, each worked on as far as that goes without the warehouse, while an earlier one is written.
+
+        In a stream that was empty all is new, so that its rows can be made before; else only what is news is mapped.
+        """
+
+        def prepared() -> Iterator[Prepared]:
+            fields = [f.name for f in self.stream.fields]
+            for page in ahead(self.session.read(self.stream, state.cursor, fields), AHEAD_PAGES):
+                records = raw.encode(state, page.records)
+                ready = [mapped(state, m, (e.received for e in records)) for m in mappings] if state.only_new else None
+                yield page, records, ready
+
+        return ahead(prepared(), AHEAD_PAGES)
+
+    def _keep(
+        self, state: raw.StreamState, page: Page, records: Sequence[raw.Encoded], mappings: Mappings,
+        ready: Sequence[Mapped] | None, mapping_hash: str | None,
+    ) -> None:  # fmt: skip
+        if state.only_new and state.records == 0 and (page.total or 0) >= LARGE:
+            for mapping in mappings:
+                with self.app.db.begin() as tx:
+                    indexes.leave_away(tx, self.app.tables, mapping.entity)
         with self.app.db.begin() as tx:
             # Page and cursor would be lost together, and read again.
             tx.exec_driver_sql("SET LOCAL synchronous_commit = off")
             staged = raw.stage(
-                tx, state, page.records, page.deleted, seen_at=self.started_at, run_id=self.run.id
+                tx, state, records, page.deleted, seen_at=self.started_at, run_id=self.run.id
             )
-            translate(tx, state, mappings, staged, at=self.started_at, run_id=self.run.id, report=self.report)
+            translate(
+                tx, state, mappings, staged, at=self.started_at, run_id=self.run.id, report=self.report,
+                ready=ready if len(staged.new) == len(records) else None,
+            )  # fmt: skip
             raw.keep_cursor(tx, state, page.cursor, mapping_hash)
         self.report.add(
             pages=1, read=len(page.records),

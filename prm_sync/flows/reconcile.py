@@ -37,7 +37,6 @@ log = logging.getLogger(__name__)
 KINDS = ("missing", "extra", "different", "edited", "golden")
 SAMPLES = 20  #: ids of each kind that are kept
 JUST_NOW = timedelta(minutes=10)  #: a change that young may still be on its way: connectors look back that far
-_NO_CHANGE_NUMBER = 0  #: rows are made only to be compared
 
 
 def reconcile(
@@ -173,13 +172,13 @@ class _Comparing:
     # --- a page ---
 
     def _page(self, page: Page) -> None:
-        records = {str(r[self.stream.key]): r for r in page.records}
+        records = {e.received.remote_id: e for e in raw.encode(self.state, page.records)}
         with self.app.db.begin() as tx:
             ours = raw.payloads(tx, self.connection, self.stream.name, list(records))
             missing, different, same, pending = self._sorted(records, ours)
             edited = self._edited(tx, same)
             wrong = [*missing, *different, *edited]
-            right = [i for r in same if (i := str(r[self.stream.key])) not in edited]
+            right = [r.remote_id for r in same if r.remote_id not in edited]
             golden = self._golden(tx, right)
             if self.repair and wrong:
                 self._mend(tx, [records[i] for i in wrong])
@@ -190,45 +189,41 @@ class _Comparing:
         self.report.add(pages=1)
 
     def _sorted(
-        self, records: Mapping[str, Record], ours: Mapping[str, Any]
-    ) -> tuple[dict[str, list[str]], dict[str, list[str]], list[Record], int]:
+        self, records: Mapping[str, raw.Encoded], ours: Mapping[str, Any]
+    ) -> tuple[dict[str, list[str]], dict[str, list[str]], list[raw.Received], int]:
         """(missing, different, the same, how many differ since they were changed just now)."""
         missing: dict[str, list[str]] = {}
         different: dict[str, list[str]] = {}
-        same: list[Record] = []
+        same: list[raw.Received] = []
         pending = 0
-        for remote_id, record in records.items():
+        for remote_id, (received, _, _) in records.items():
             row = ours.get(remote_id)
             if row is None or row.deleted_at is not None:
                 fields, kind = list[str](), missing
-            elif fields := self._other_fields(record, row.payload):
+            elif fields := self._other_fields(received.record, row.payload):
                 kind = different
             else:
-                same.append(record)
+                same.append(received)
                 continue
-            if self._changed_just_now(record):
+            if received.time is not None and self.just_now is not None and received.time >= self.just_now:
                 pending += 1
             else:
                 kind[remote_id] = fields
         return missing, different, same, pending
 
-    def _changed_just_now(self, record: Record) -> bool:
-        at = raw.instant(record.get(self.stream.modified)) if self.stream.modified else None
-        return at is not None and self.just_now is not None and at >= self.just_now
-
     def _other_fields(self, theirs: Record, ours: Mapping[str, Any]) -> list[str]:
         names = self.sources or tuple(n for n in theirs if n not in self.gone)
         return [n for n in names if not _same(value_at(theirs, n), value_at(ours, n))]
 
-    def _edited(self, tx: sa.Connection, records: list[Record]) -> dict[str, list[str]]:
+    def _edited(self, tx: sa.Connection, records: list[raw.Received]) -> dict[str, list[str]]:
         """Records whose canonical row is not what their mapping makes of them."""
         found: dict[str, list[str]] = {}
         if not records or self.state.mapping_hash != self.mapping_hash or self.state.behind:
             return found  # not mapped by these mappings yet: there is nothing to hold the rows to
         records = laid_over(tx, self.state, records, self.run.started_at)
         for m in self.mappings:
-            made = canonical(tx, self.state, m, records, _NO_CHANGE_NUMBER, drifted.held(m.spec, self.gone))
-            found |= reconciliation.differing(tx, m.entity, m.compiled.columns, made.rows)
+            made = canonical(tx, self.state, m, records, drifted.held(m.spec, self.gone))
+            found |= reconciliation.differing(tx, m.entity, m.compiled.columns, m.compiled.unfilled, made.rows)
             there = reconciliation.still_there(tx, m.entity, self.connection, self.stream.name, made.skipped)
             found |= {i: ["*"] for i in there}
         return found
@@ -247,11 +242,11 @@ class _Comparing:
 
     # --- what is to be mended ---
 
-    def _mend(self, tx: sa.Connection, records: Sequence[Record], deleted: Sequence[str] = ()) -> None:
+    def _mend(self, tx: sa.Connection, records: Sequence[raw.Encoded], deleted: Sequence[str] = ()) -> None:
         """Stage and map these as a pull would, though nothing of the record may be news."""
         state, at = self.state, self.run.started_at
         caught_up = not state.behind and state.mapping_hash == self.mapping_hash
-        ids = [str(r[self.stream.key]) for r in records]
+        ids = [e.received.remote_id for e in records]
         reconciliation.distrust(tx, self.connection, self.stream.name, ids)
         staged = raw.stage(tx, state, records, deleted, seen_at=at, run_id=self.run.id)
         translate(

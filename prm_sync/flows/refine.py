@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from prm_sync.app import App
 from prm_sync.flows.report import FlowReport
 from prm_sync.flows.translate import translate
-from prm_sync.warehouse import golden, raw
+from prm_sync.warehouse import golden, indexes, raw
 from prm_sync.warehouse.runs import running
 
 log = logging.getLogger(__name__)
@@ -30,6 +30,7 @@ def refine(app: App, entities: Sequence[str] | None = None, *, dagster_run_id: s
             _catch_up(app, connection, stream, run.id, report)
         for name in entities or app.entities:
             refine_entity(app, name, report)
+        indexes.complete(app.db, app.tables, entities or app.entities)
         report.work_s = time.perf_counter() - began
     log.info("refined", extra={"counts": dict(report.numbers)})
     return report
@@ -50,9 +51,13 @@ def refine_entity(app: App, name: str, report: FlowReport, *, at_least: int = 1)
 
 @contextmanager
 def refining_meanwhile(
-    app: App, entities: Sequence[str], report: FlowReport, *, at_least: int = 20_000
+    app: App, entities: Sequence[str], report: FlowReport, *, at_least: int = 50_000
 ) -> Iterator[None]:
-    """While the body pulls, a thread refines what it has staged: both halves of a big load at once."""
+    """While the body pulls, a thread refines what it has staged: both halves of a big load at once.
+
+    It begins with `at_least` rows, and goes on when there are as many more: a chunk's cost has a part that grows with
+    what is there already.
+    """
     stop = threading.Event()
     failed: list[BaseException] = []
 
@@ -60,7 +65,7 @@ def refining_meanwhile(
         try:
             while not stop.wait(0.2):
                 for name in entities:
-                    refine_entity(app, name, report, at_least=at_least)
+                    refine_entity(app, name, report, at_least=max(at_least, report.numbers.get("refined", 0)))
         except BaseException as e:  # noqa: BLE001 - raised in the caller's thread below
             failed.append(e)
 
@@ -88,7 +93,7 @@ def _catch_up(app: App, connection: str, stream: str, run_id: str, report: FlowR
             if last == seq:
                 raw.keep_cursor(tx, state, None, mapping_hash)
                 return
-            staged = raw.Staged(changed=list(present), deleted=deleted)
+            staged = raw.Staged(changed=present, deleted=deleted)
             translate(
                 tx, state, mappings, staged, at=app.clock(), run_id=run_id, report=report,
                 same_records=last <= state.mapped_seq,

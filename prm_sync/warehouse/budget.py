@@ -55,6 +55,7 @@ class SharedBudget:
         """Correct the count by what a response's headers say."""
         limits_named(self._limits, [limit])
         with self._db.begin() as tx:
+            tx.exec_driver_sql("SET LOCAL synchronous_commit = off")
             usage = self._usages(tx, [limit]).get(limit, Usage())
             self._keep(tx, {limit: learned(usage, left=left, resets_in_s=resets_in_s, now=self._now())})
 

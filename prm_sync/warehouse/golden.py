@@ -16,7 +16,8 @@ from prm_sync.warehouse import bulk, progress
 from prm_sync.warehouse.db import lock
 from prm_sync.warehouse.tables import MATCH_KEYS
 
-CHUNK_ROWS = 40_000
+CHUNK_ROWS = 200_000
+DERIVED_AT_ONCE = 5_000  #: entities whose records are in memory together
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +56,13 @@ class Refined:
 
 
 def entity_id(entity: str, connection: str, stream: str, remote_id: str) -> str:
-    """The id of an entity whose oldest record is this one; `_SQL_ID` is the same in SQL."""
+    """The id of an entity whose oldest record is this one; `_sql_id` is the same in SQL."""
     digest = hashlib.md5(f"{connection}/{stream}/{remote_id}".encode(), usedforsecurity=False).hexdigest()
     return f"{entity}_{digest[:16]}"
 
 
 def _sql_id(entity: str) -> str:
-    return f"'{entity}_' || substr(md5(b.connection || '/' || b.stream || '/' || b.remote_id), 1, 16)"
+    return f"'{entity}_' || left(md5(s.connection || '/' || s.stream || '/' || s.remote_id), 16)"
 
 
 def refine_chunk(
@@ -129,7 +130,7 @@ class _Chunk:
         seen = progress.upto(self.tx, f"refined:{self.name}", "")
         columns = (
             f"s.connection, s.stream, s.remote_id, s.arrived, {', '.join(f's.{k}' for k in MATCH_KEYS)}, "
-            f"{external} AS external_id"
+            f"{external} AS external_id, {_sql_id(self.name)} AS own_id"
         )
         rows = f"core.{self.name}_source s"
         of_batch = "s.touched > :after AND s.touched <= :upto"
@@ -212,12 +213,16 @@ class _Chunk:
 
     def _known(self, arrived: Iterable[int]) -> Sequence[sa.Row[Any]]:
         """Source rows by arrival number, with their entity and the arrival number of its oldest record."""
+        self._sql("CREATE TEMP TABLE IF NOT EXISTS nodes (arrived bigint) ON COMMIT DROP")
+        self._sql("TRUNCATE pg_temp.nodes")
+        bulk.copy(self.tx, "pg_temp.nodes", ("arrived",), ((n,) for n in arrived))
+        self._sql("ANALYZE pg_temp.nodes")
         return self._sql(
-            f"SELECT s.arrived, s.connection, s.stream, s.remote_id, x.entity_id, g.arrived AS root "
-            f"FROM core.{self.name}_source s LEFT JOIN core.crosswalk x ON x.entity = '{self.name}' "
+            "SELECT s.arrived, s.connection, s.stream, s.remote_id, x.entity_id, g.arrived AS root "
+            f"FROM pg_temp.nodes n JOIN core.{self.name}_source s ON s.arrived = n.arrived "
+            f"LEFT JOIN core.crosswalk x ON x.entity = '{self.name}' "
             "AND x.connection = s.connection AND x.remote_id = s.remote_id AND x.stream = s.stream "
-            f'LEFT JOIN core."{self.name}" g ON g.id = x.entity_id WHERE s.arrived = ANY(:arrived)',
-            arrived=list(arrived),
+            f'LEFT JOIN core."{self.name}" g ON g.id = x.entity_id'
         ).all()
 
     def _merge(self, losers: dict[str, str]) -> None:
@@ -252,7 +257,7 @@ class _Chunk:
         )
         self._sql(
             "INSERT INTO core.crosswalk (entity, connection, remote_id, stream, entity_id, matched_by, score, since) "
-            f"SELECT '{self.name}', b.connection, b.remote_id, b.stream, coalesce(a.entity_id, {_sql_id(self.name)}), "
+            f"SELECT '{self.name}', b.connection, b.remote_id, b.stream, coalesce(a.entity_id, b.own_id), "
             "coalesce(a.why, 'new'), 1, :now FROM pg_temp.batch b LEFT JOIN pg_temp.assigned a USING (arrived) "
             "WHERE b.entity_id IS NULL",
             now=self.now,
@@ -264,7 +269,7 @@ class _Chunk:
         made = self._sql(
             f'INSERT INTO core."{self.name}" '
             f"(id, {fields}, provenance, sources, arrived, touched, valid_from, deleted_at) "
-            f"SELECT {_sql_id(self.name)}, {', '.join(f's.{bulk.quoted([f])}' for f in self.fields)}, "
+            f"SELECT b.own_id, {', '.join(f's.{bulk.quoted([f])}' for f in self.fields)}, "
             "jsonb_build_object('*', b.connection || '/' || b.stream || '/' || b.remote_id), 1, s.arrived, :touched, "
             "coalesce(s.remote_time, :now), s.deleted_at "
             f"FROM pg_temp.batch b JOIN core.{self.name}_source s ON s.arrived = b.arrived "
@@ -277,8 +282,10 @@ class _Chunk:
     def _rederive(self, ids: list[str]) -> None:
         """Golden rows of these entities anew from all their records; what changed leaves its past behind."""
         columns = ("id", *self.fields, "provenance", "sources", "arrived", "touched", "valid_from", "deleted_at")
-        derived = list(self._derived(ids))  # read before COPY begins
-        bulk.stage(self.tx, "derived", f'core."{self.name}"', columns, derived)
+        bulk.stage(self.tx, "derived", f'core."{self.name}"', columns, ())
+        for n in range(0, len(ids), DERIVED_AT_ONCE):
+            derived = list(self._derived(ids[n : n + DERIVED_AT_ONCE]))  # read before COPY begins
+            bulk.copy(self.tx, "pg_temp.derived", columns, derived)
         fields = bulk.quoted(self.fields)
         differs = (
             f"({', '.join(f'g.{bulk.quoted([f])}' for f in self.fields)}) IS DISTINCT FROM "

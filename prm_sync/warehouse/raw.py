@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import psycopg
@@ -36,12 +36,28 @@ class StreamState:
     only_new: bool  #: the stream was empty when the run took it: what comes is new, unless a read repeats itself
 
 
+class Received(NamedTuple):
+    """A record as it came: its id, its fields, and when the remote says that it changed last."""
+
+    remote_id: str
+    record: Mapping[str, Any]
+    time: datetime | None
+
+
+class Encoded(NamedTuple):
+    """A record ready to be kept: its JSON, and the hash that tells whether it changed."""
+
+    received: Received
+    payload: bytes
+    hash: bytes
+
+
 @dataclass(slots=True)
 class Staged:
     """What of a page was news."""
 
-    new: list[Mapping[str, Any]] = field(default_factory=list)
-    changed: list[Mapping[str, Any]] = field(default_factory=list)
+    new: list[Received] = field(default_factory=list)
+    changed: list[Received] = field(default_factory=list)
     unchanged: int = 0
     deleted: list[str] = field(default_factory=list)
 
@@ -89,15 +105,11 @@ def waits_for_mapping(db: sa.Engine, connection: str, stream: str, mapping_hash:
         )
 
 
-def stage(
-    tx: sa.Connection, state: StreamState, records: Sequence[Mapping[str, Any]], deleted: Sequence[str], *,
-    seen_at: datetime, run_id: str,
-) -> Staged:  # fmt: skip
-    """Keep what of the page is new or changed. Records without their key break the contract."""
-    staged = Staged()
-    key, modified = state.key, state.modified
-    payloads: dict[str, tuple[Mapping[str, Any], bytes, bytes]] = {}
-    digest = hashlib.blake2b
+def encode(state: StreamState, records: Sequence[Mapping[str, Any]]) -> list[Encoded]:
+    """The records of a page by their ids, of each the last. Records without their key break the contract."""
+    key, modified, digest = state.key, state.modified, hashlib.blake2b
+    found: dict[str, Encoded] = {}
+    made, put_together = Received._make, Encoded._make
     for record in records:
         remote_id = record.get(key)
         if remote_id is None or remote_id == "":
@@ -106,29 +118,39 @@ def stage(
         if b"\\u0000" in payload:  # or a backslash and "u0000", which is no NUL
             record = _without_nul(record)
             payload = _encode(record)
-        payloads[str(remote_id)] = (record, payload, digest(payload, digest_size=16).digest())
-    known = {} if state.only_new else _known(tx, state, list(payloads))
-    fresh: list[str] = []
+        name = remote_id if remote_id.__class__ is str else str(remote_id)
+        received = made((name, record, instant(record.get(modified)) if modified else None))
+        found[name] = put_together((received, payload, digest(payload, digest_size=16).digest()))
+    return list(found.values())
+
+
+def stage(
+    tx: sa.Connection, state: StreamState, page: Sequence[Encoded], deleted: Sequence[str], *,
+    seen_at: datetime, run_id: str,
+) -> Staged:  # fmt: skip
+    """Keep what of the page is new or changed."""
+    staged = Staged()
+    known = {} if state.only_new else _known(tx, state, [e.received.remote_id for e in page])
     head, tail = f"{state.connection}\t{bulk.escaped(state.stream)}\t", f"\t{seen_at.isoformat()}\t{run_id}\n"
+    fresh: list[str] = []
     news: list[tuple[Any, ...]] = []
-    for remote_id, (record, payload, hash_) in payloads.items():
+    for received, payload, hash_ in page:
+        remote_id, _, time = received
         before = known.get(remote_id)
         if before is not None and before[0] == hash_ and before[1] is None:
             staged.unchanged += 1
-            continue
-        time = instant(record.get(modified)) if modified else None
-        if before is None:
+        elif before is None:
             written = payload.decode().replace("\\", "\\\\")  # JSON has no other character that COPY reads
             at = r"\N" if time is None else time.isoformat()
             fresh.append(f"{head}{bulk.escaped(remote_id)}\t{written}\t\\\\x{hash_.hex()}\t{at}{tail}")
-            staged.new.append(record)
+            staged.new.append(received)
         else:
             news.append(
                 (state.connection, state.stream, remote_id, payload.decode(), hash_, time, seen_at, run_id)
             )
-            staged.changed.append(record)
+            staged.changed.append(received)
     if fresh and not _added(tx, state, fresh):
-        return stage(tx, state, records, deleted, seen_at=seen_at, run_id=run_id)
+        return stage(tx, state, page, deleted, seen_at=seen_at, run_id=run_id)
     if news:
         bulk.stage(tx, "news", "raw.record", _COLUMNS, news)
         tx.exec_driver_sql(
@@ -252,17 +274,18 @@ def ended(tx: sa.Connection, state: StreamState, started_at: datetime, *, full: 
 
 def records_after(
     tx: sa.Connection, state: StreamState, seq: int, size: int
-) -> tuple[int, list[Mapping[str, Any]], list[str]]:
-    """The next `size` staged records after `seq`: the last seq, the present payloads, the ids of deleted records."""
+) -> tuple[int, list[Received], list[str]]:
+    """The next `size` staged records after `seq`: the last seq, the present records, the ids of deleted ones."""
     rows = tx.execute(
         sa.text(
-            "SELECT seq, remote_id, payload, deleted_at FROM raw.record "
+            "SELECT seq, remote_id, payload, remote_time, deleted_at FROM raw.record "
             "WHERE connection = :c AND stream = :s AND seq > :seq ORDER BY seq LIMIT :size"
         ),
         {"c": state.connection, "s": state.stream, "seq": seq, "size": size},
     ).all()
     last = rows[-1].seq if rows else seq
-    return last, [r.payload for r in rows if r.deleted_at is None], [r.remote_id for r in rows if r.deleted_at]
+    present = [Received(r.remote_id, r.payload, r.remote_time) for r in rows if r.deleted_at is None]
+    return last, present, [r.remote_id for r in rows if r.deleted_at]
 
 
 def payloads(tx: sa.Connection, connection: str, stream: str, ids: Sequence[str]) -> dict[str, sa.Row[Any]]:

@@ -62,21 +62,26 @@ def live(tx: sa.Connection, connection: str, stream: str) -> int:
 
 
 def differing(
-    tx: sa.Connection, entity: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
+    tx: sa.Connection, entity: str, columns: Sequence[str], unfilled: Sequence[str], rows: Sequence[Sequence[Any]]
 ) -> dict[str, list[str]]:
-    """Of canonical rows as they should be: the ids whose row is another one, with the fields; no fields: no row."""
+    """Of canonical rows as they should be: the ids whose row is another one, with the fields; no fields: no row.
+
+    The rows are HEAD + `columns`, as `source.write` takes them; `unfilled` are the columns that should be empty.
+    """
     if not rows:
         return {}
     table, all_columns = f"core.{entity}_source", (*HEAD, *columns)
     bulk.stage(tx, "expected", table, all_columns, rows)
     compared = [*((k, MATCH_KEY) for k in MATCH_KEYS), *((c, c) for c in columns)]
-    other = ", ".join(f"CASE WHEN s.\"{c}\" IS DISTINCT FROM e.\"{c}\" THEN '{told}' END" for c, told in compared)
+    parts = [f"CASE WHEN s.\"{c}\" IS DISTINCT FROM e.\"{c}\" THEN '{told}' END" for c, told in compared]
+    other = ", ".join([*parts, *(f"CASE WHEN s.\"{c}\" IS NOT NULL THEN '{c}' END" for c in unfilled)])
+    filled = "".join(f' OR s."{c}" IS NOT NULL' for c in unfilled)
     ours, theirs = (", ".join(f'{row}."{c}"' for c, _ in compared) for row in ("s", "e"))
     found = tx.exec_driver_sql(
         "SELECT e.remote_id, s.remote_id IS NULL OR s.deleted_at IS NOT NULL AS absent, "
         f"array_remove(ARRAY[{other}], NULL) AS fields FROM pg_temp.expected e LEFT JOIN {table} s "
         "ON s.connection = e.connection AND s.stream = e.stream AND s.remote_id = e.remote_id "
-        f"WHERE s.remote_id IS NULL OR s.deleted_at IS NOT NULL OR ROW({ours}) IS DISTINCT FROM ROW({theirs})"
+        f"WHERE s.remote_id IS NULL OR s.deleted_at IS NOT NULL OR ROW({ours}) IS DISTINCT FROM ROW({theirs}){filled}"
     ).all()
     tx.exec_driver_sql("DROP TABLE pg_temp.expected")
     return {r.remote_id: [] if r.absent else list(dict.fromkeys(r.fields)) for r in found}

@@ -15,6 +15,7 @@ from prm_sync.warehouse.tables import MATCH_KEYS
 
 HEAD = ("connection", "stream", "remote_id", "touched", "remote_time", "deleted_at", *MATCH_KEYS)
 KEY = ("connection", "stream", "remote_id")
+TOUCHED = HEAD.index("touched")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +45,29 @@ def mark(db: sa.Engine, entity: str) -> int:
 
 
 def write(
-    tx: sa.Connection, entity: str, columns: Sequence[str],
-    new: Sequence[tuple[Any, ...]], changed: Sequence[tuple[Any, ...]], *, differing: bool = False,
-) -> None:  # fmt: skip
+    tx: sa.Connection, entity: str, columns: Sequence[str], unfilled: Sequence[str],
+    new: Sequence[list[Any]], changed: Sequence[list[Any]], *, differing: bool = False,
+) -> int:  # fmt: skip
     """Keep canonical rows, each HEAD + `columns`; `new` ones are known not to be there yet.
+
+    `unfilled` are the entity's other columns: empty. Returns the change number that all the rows get; what they hold
+    in its place is written over.
 
     `differing`: leave rows alone that say the same already. Only where their records have not changed either: push
     compares a record with what should be in it whenever its row is touched.
     """
     table, all_columns = f"core.{entity}_source", (*HEAD, *columns)
+    touched = change_number(tx, entity)
+    for row in (*new, *changed):
+        row[TOUCHED] = touched
     if new:
         bulk.copy(tx, table, all_columns, new)
     if changed:
         bulk.stage(tx, "changed", table, all_columns, changed)
-        sets = ", ".join(f'"{c}" = excluded."{c}"' for c in all_columns if c not in (*KEY, "remote_time"))
+        sets = ", ".join(
+            [f'"{c}" = excluded."{c}"' for c in all_columns if c not in (*KEY, "remote_time")]
+            + [f'"{c}" = NULL' for c in unfilled]
+        )
         said = [c for c in columns if c != f"prm_{entity}_id"]
         before, after = (", ".join(f'{row}."{c}"' for c in said) for row in ("s", "excluded"))
         # A record that says nothing new keeps its time: the echo of our own write must not make it the latest.
@@ -67,14 +77,16 @@ def write(
             f"ON CONFLICT (connection, stream, remote_id) DO UPDATE SET {sets}, remote_time = "
             f"CASE WHEN s.deleted_at IS NULL AND ROW({before}) IS NOT DISTINCT FROM ROW({after}) "
             "THEN s.remote_time ELSE excluded.remote_time END"
-            + (f" WHERE {_differs((*MATCH_KEYS, *columns))}" if differing else "")
+            + (f" WHERE {_differs((*MATCH_KEYS, *columns), unfilled)}" if differing else "")
         )
+    return touched
 
 
-def _differs(columns: Sequence[str]) -> str:
+def _differs(columns: Sequence[str], unfilled: Sequence[str]) -> str:
     """Whether the row `s` is not what it would be made: SQL."""
     ours, theirs = (", ".join(f'{row}."{c}"' for c in columns) for row in ("s", "excluded"))
-    return f"s.deleted_at IS NOT NULL OR ROW({ours}) IS DISTINCT FROM ROW({theirs})"
+    filled = "".join(f' OR s."{c}" IS NOT NULL' for c in unfilled)
+    return f"s.deleted_at IS NOT NULL OR ROW({ours}) IS DISTINCT FROM ROW({theirs}){filled}"
 
 
 def mark_deleted(

@@ -117,7 +117,7 @@ def _raw(metadata: sa.MetaData) -> None:
     sa.Table(
         "record", metadata,
         *_record_key(),
-        _need("payload", "The record as received, NUL characters removed", pg.JSONB()),
+        _need("payload", "The record as received, NUL characters removed", pg.JSON()),
         _need("hash", "BLAKE2b-128 of the payload: the same hash is no change", sa.LargeBinary()),
         sa.Column("seq", sa.BigInteger(), seq, server_default=seq.next_value(), nullable=False,
                   comment="Order in which changes were staged"),
@@ -155,7 +155,7 @@ def _entity(metadata: sa.MetaData, entity: Entity) -> EntityTables:
     source = sa.Table(
         f"{name}_source", metadata,
         *_record_key(),
-        sa.Column("arrived", sa.BigInteger(), server_default=arrival.next_value(), nullable=False, unique=True,
+        sa.Column("arrived", sa.BigInteger(), server_default=arrival.next_value(), nullable=False,
                   comment="Order in which records were first mapped"),
         _touched("Change number of the last change of this row"),
         _may("remote_time", "Time of the last change, as the remote says", INSTANT),
@@ -164,7 +164,7 @@ def _entity(metadata: sa.MetaData, entity: Entity) -> EntityTables:
           for n, k in enumerate(MATCH_KEYS, 1)),
         *(column_of(f) for f in entity.fields),
         _by_record(),
-        sa.Index(f"{name}_source_touched", "touched"),
+        sa.Index(f"{name}_source_touched", "touched"), sa.Index(f"{name}_source_arrived", "arrived"),
         *(sa.Index(f"{name}_source_{k}", k, postgresql_where=sa.text(f"{k} IS NOT NULL")) for k in MATCH_KEYS),
         schema="core", comment=f"One row per remote record that is a {name}, in canonical form. {entity.doc}",
     )  # fmt: skip

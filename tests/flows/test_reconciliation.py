@@ -104,7 +104,7 @@ BEHIND_OUR_BACK = [
     ("edited", "UPDATE core.lead_source SET key_1 = 42 WHERE remote_id = :i"),
     ("edited", "UPDATE core.lead_source SET deleted_at = now() WHERE remote_id = :i"),
     ("edited", "DELETE FROM core.lead_source WHERE remote_id = :i"),
-    ("different", "UPDATE raw.record SET payload = payload || '{\"City\": \"Elsewhere\"}' WHERE remote_id = :i"),
+    ("different", "UPDATE raw.record SET payload = (payload::jsonb || '{\"City\": \"X\"}')::json WHERE remote_id = :i"),
     ("missing", "UPDATE raw.record SET deleted_at = now() WHERE remote_id = :i"),
     ("golden", "UPDATE core.lead SET city = 'Elsewhere' WHERE provenance ->> '*' = 'crm/Lead/' || :i"),
     ("golden", "UPDATE core.lead SET city = NULL WHERE provenance ->> '*' = 'crm/Lead/' || :i"),

@@ -31,7 +31,7 @@ def rows(compiled: Compiled, *records: dict[str, Any]) -> tuple[list[Row | None]
     """What a mapping makes of records, as dicts, and its faults."""
     faults: list[Fault] = []
     made = [compiled.run(record, faults) for record in records]
-    return [None if r is None else dict(zip(compiled.columns, r, strict=True)) for r in made], faults
+    return [None if r is None else compiled.named(r) for r in made], faults
 
 
 @pytest.fixture

@@ -12,12 +12,15 @@ from prm_sync.rules.mapping import FaultCode, compile_mapping
 MAIL = {"Email": "ann@example.com"}
 
 
-def test_a_row_has_every_field_of_the_entity_in_the_order_of_the_field_table(spec_of):
-    compiled = compile_mapping(spec_of("fields: {email: Email}"), "acme")
-    assert compiled.columns == tuple(f.name for f in ENTITIES["lead"].fields)
+def test_a_row_has_the_fields_that_are_mapped_in_the_order_of_the_field_table(spec_of):
+    compiled = compile_mapping(spec_of("fields: {email: Email, first_name: Name}"), "acme")
+    assert compiled.columns == ("first_name", "email")
+    assert {*compiled.columns, *compiled.unfilled} == {f.name for f in ENTITIES["lead"].fields}
     row = compiled.run(MAIL, [])
-    assert len(row) == len(compiled.columns)
-    assert [v for v in row if v is not None] == ["ann@example.com"]
+    assert row == (None, "ann@example.com")
+    named = compiled.named(row)
+    assert set(named) == {f.name for f in ENTITIES["lead"].fields}
+    assert [v for v in named.values() if v is not None] == ["ann@example.com"]
 
 
 def test_each_kind_is_read_by_itself(spec_of, run_one):

@@ -42,11 +42,11 @@ def test_an_answer_in_the_portal_becomes_canonical(make_bench, as_list):
     compiled = compile_mapping(load_mapping(FOLDER / "lead.yaml"), "ps")
     faults = []
     [record] = bench.pull("leads").records.values()
-    row = dict(zip(compiled.columns, compiled.run(record, faults), strict=True))
+    row = compiled.named(compiled.run(record, faults))
     assert faults == []
     assert (row["answer"], row["partner_stage"], row["prm_lead_id"]) == ("accepted", "working", "L-1")
     assert row["answered_at"].isoformat() == "2027-03-01T13:00:00+00:00"
     bench.partners.progress(lead["key"], status="closed won", amount=480_000)
     [record] = bench.pull("leads").records.values()
-    row = dict(zip(compiled.columns, compiled.run(record, faults), strict=True))
+    row = compiled.named(compiled.run(record, faults))
     assert (row["partner_stage"], row["won_amount"], faults) == ("won", 480_000, [])

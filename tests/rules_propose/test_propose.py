@@ -143,13 +143,7 @@ def test_two_columns_of_one_meaning_are_both_taken_with_a_question(tmp_path: Pat
 def test_a_whole_name_is_parted_with_a_question(tmp_path: Path) -> None:
     proposal = propose(["Full Name", "Email"], [], "lead")
     compiled = compile_mapping(loaded(proposal, tmp_path), "files")
-    row = dict(
-        zip(
-            compiled.columns,
-            compiled.run({"Full Name": "Ann Mary Lee", "Email": "a@example.com"}, []) or (),
-            strict=True,
-        )
-    )
+    row = compiled.named(compiled.run({"Full Name": "Ann Mary Lee", "Email": "a@example.com"}, []) or ())
     assert (row["first_name"], row["last_name"]) == ("Ann", "Mary Lee")
     assert proposal.text.count("please confirm: the whole name") == 2
 

@@ -34,6 +34,6 @@ def test_a_lead_that_was_read_becomes_canonical(org):
     [lead] = org.leads(1, Country="Germany", Phone="030 901820", Budget__c=99.5, CurrencyIsoCode="EUR")
     compiled = compile_mapping(load_mapping(FOLDER / "lead.yaml"), "sf")
     faults = []
-    row = dict(zip(compiled.columns, compiled.run(org.pull().records[lead], faults), strict=True))
+    row = compiled.named(compiled.run(org.pull().records[lead], faults))
     assert faults == []
     assert (row["status"], row["country"], row["phone"], row["budget"]) == ("new", "DE", "+4930901820", 9950)

@@ -22,16 +22,16 @@ def staged(
 ) -> raw.Staged:
     state = state or take(db)
     with db.begin() as tx:
-        out = raw.stage(tx, state, records, deleted, seen_at=MONDAY, run_id="run1")
+        out = raw.stage(tx, state, raw.encode(state, records), deleted, seen_at=MONDAY, run_id="run1")
         raw.keep_cursor(tx, state, {"at": len(records)}, "m1")
     return out
 
 
 def test_a_record_is_new_then_unchanged_then_changed(warehouse: sa.Engine) -> None:
     first = staged(warehouse, {"Id": "1", "Name": "Ann"}, {"Id": "2", "Name": "Bo"})
-    assert [r["Id"] for r in first.new] == ["1", "2"]
+    assert [r.remote_id for r in first.new] == ["1", "2"]
     second = staged(warehouse, {"Id": "1", "Name": "Ann"}, {"Name": "Bo2", "Id": "2"})
-    assert (second.new, second.unchanged, [r["Name"] for r in second.changed]) == ([], 1, ["Bo2"])
+    assert (second.new, second.unchanged, [r.record["Name"] for r in second.changed]) == ([], 1, ["Bo2"])
     names = rows(warehouse, "SELECT payload->>'Name' AS name FROM raw.record ORDER BY 1")
     assert names == [{"name": "Ann"}, {"name": "Bo2"}]
 
@@ -43,7 +43,7 @@ def test_another_order_of_the_fields_is_no_change(warehouse: sa.Engine) -> None:
 
 def test_a_record_that_comes_twice_in_a_page_counts_as_it_came_last(warehouse: sa.Engine) -> None:
     out = staged(warehouse, {"Id": "1", "Name": "old"}, {"Id": "1", "Name": "new"})
-    assert [r["Name"] for r in out.new] == ["new"]
+    assert [r.record["Name"] for r in out.new] == ["new"]
     assert rows(warehouse, "SELECT payload->>'Name' AS name FROM raw.record") == [{"name": "new"}]
 
 
@@ -51,20 +51,20 @@ def test_a_deleted_record_is_marked_once_and_comes_back_when_it_is_seen_again(wa
     staged(warehouse, {"Id": "1"}, {"Id": "2"})
     assert staged(warehouse, deleted=("1", "unknown")).deleted == ["1"]
     assert staged(warehouse, deleted=("1",)).deleted == []
-    assert [r["Id"] for r in staged(warehouse, {"Id": "1"}).changed] == ["1"]
+    assert [r.remote_id for r in staged(warehouse, {"Id": "1"}).changed] == ["1"]
     assert rows(warehouse, "SELECT FROM raw.record WHERE deleted_at IS NOT NULL") == []
 
 
 def test_nul_characters_are_taken_out_wherever_they_stand(warehouse: sa.Engine) -> None:
     out = staged(warehouse, {"Id": "1", "Name": "A\0nn", "more": {"k\0": ["\0x", 1, None]}})
-    assert out.new == [{"Id": "1", "Name": "Ann", "more": {"k": ["x", 1, None]}}]
-    assert rows(warehouse, "SELECT payload FROM raw.record")[0]["payload"] == out.new[0]
+    assert out.new[0].record == {"Id": "1", "Name": "Ann", "more": {"k": ["x", 1, None]}}
+    assert rows(warehouse, "SELECT payload FROM raw.record")[0]["payload"] == out.new[0].record
 
 
 def test_a_text_that_only_looks_like_a_nul_stays_as_it_is(warehouse: sa.Engine) -> None:
     record = {"Id": "1", "Path": r"C:\u0000x", "Both": "\\u0000 and \0"}
     out = staged(warehouse, record)
-    assert out.new[0]["Path"] == r"C:\u0000x"
+    assert out.new[0].record["Path"] == r"C:\u0000x"
     assert rows(warehouse, "SELECT payload->>'Path' AS p FROM raw.record")[0]["p"] == r"C:\u0000x"
 
 
@@ -78,7 +78,7 @@ def test_a_record_without_its_key_breaks_the_contract(warehouse: sa.Engine, reco
 def test_a_page_and_its_cursor_become_true_together(warehouse: sa.Engine) -> None:
     state = take(warehouse)
     with pytest.raises(RuntimeError, match="in between"), warehouse.begin() as tx:
-        raw.stage(tx, state, [{"Id": "1"}], (), seen_at=MONDAY, run_id="r")
+        raw.stage(tx, state, raw.encode(state, [{"Id": "1"}]), (), seen_at=MONDAY, run_id="r")
         raw.keep_cursor(tx, state, {"page": 1}, None)
         raise RuntimeError("in between")
     assert rows(warehouse, "SELECT FROM raw.record") == []
@@ -101,7 +101,7 @@ def test_a_page_without_a_position_keeps_the_one_that_was_there(warehouse: sa.En
     with warehouse.begin() as tx:
         raw.keep_cursor(tx, state, {"page": 7}, None)
     with warehouse.begin() as tx:
-        raw.stage(tx, state, [{"Id": "1"}], (), seen_at=MONDAY, run_id="r")
+        raw.stage(tx, state, raw.encode(state, [{"Id": "1"}]), (), seen_at=MONDAY, run_id="r")
         raw.keep_cursor(tx, state, None, None)
     assert take(warehouse).cursor == {"page": 7}
 

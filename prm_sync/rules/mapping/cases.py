@@ -87,7 +87,7 @@ def _inward(file: YamlFile, index: int, case: Mapping[str, Any], compiled: Compi
     elif row is None and expected:
         problems.append(f"was refused: {faults[-1].field}: {faults[-1].reason}")
     elif row is not None:
-        problems += _differences(file, index, expected, dict(zip(compiled.columns, row, strict=True)), compiled.spec)
+        problems += _differences(file, index, expected, compiled.named(row), compiled.spec)
     return problems
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -38,10 +38,19 @@ class Compiled:
 
     spec: MappingSpec
     connection: str
-    columns: tuple[str, ...]  #: all fields of the entity, in the order of the field table
+    columns: tuple[str, ...]  #: the fields that it fills, in the order of the field table
     hash: str  #: changes with the mapping, the entity, and the code that parses values
     run: Run = field(repr=False)
     code: str = field(repr=False)
+
+    @property
+    def unfilled(self) -> tuple[str, ...]:
+        """The entity's other fields."""
+        return tuple(f.name for f in self.spec.entity.fields if f.name not in self.columns)
+
+    def named(self, row: Sequence[Any]) -> dict[str, Any]:
+        """A row of `run` by the names of all the entity's fields."""
+        return dict.fromkeys(self.unfilled) | dict(zip(self.columns, row, strict=True))
 
     @property
     def stream(self) -> str:
@@ -62,7 +71,8 @@ def compile_mapping(spec: MappingSpec, connection: str) -> Compiled:
     code, names = _Writer(spec, connection).write()
     space: dict[str, Any] = dict(names)
     exec(compile(code, f"<mapping {spec.name!r}>", "exec"), space)  # noqa: S102 our own text, see the module's docstring
-    columns = tuple(f.name for f in spec.entity.fields)
+    filled = {rule.field.name for rule in spec.fields}
+    columns = tuple(f.name for f in spec.entity.fields if f.name in filled)
     return Compiled(spec, connection, columns, mapping_hash(spec), space["run"], code)
 
 
@@ -178,7 +188,7 @@ class _Writer:
                     f"    faults.append(Fault({told}, UNREACHABLE, True))",
                     "    return None",
                 )
-        row = ", ".join(f"f_{f.name}" if f.name in self.mapped else "None" for f in self.spec.entity.fields)
+        row = ", ".join(f"f_{f.name}" for f in self.spec.entity.fields if f.name in self.mapped)
         self.put(1, f"return ({row},)")
         return "\n".join(self.lines) + "\n", self.names
 
@@ -240,7 +250,7 @@ class _Writer:
     def assign(self, depth: int, rule: FieldRule, where: str) -> None:
         """`f_<name>` = the canonical value of `v`. `where` are the arguments that name the field and its source."""
         f = f"f_{rule.field.name}"
-        if rule.do and rule.do.final:
+        if rule.do and (rule.do.final or rule.do.gives is rule.field.kind):
             self.put(depth, f"{f} = v")
         elif rule.choices is not None and not rule.choices.is_default:
             self.chosen(depth, rule, where, f)

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from prm_sync.canonical import values
 from prm_sync.canonical.currencies import EXPONENTS
+from prm_sync.canonical.model import Kind
 from prm_sync.rules.mapping.freemail import FREE_MAIL
 
 Way = Literal["in", "back"]
@@ -26,8 +27,9 @@ class Function:
     """One registered function.
 
     `takes_all`: it is given the list of all values of `from` (empty ones as None) instead of the first that is not
-    empty. `final`: its answer is the canonical value already and is not parsed again. `ways`: where it may stand, under
-    `fields` ("in") or under `back`. `given`: it also takes the currency of a MONEY field.
+    empty. `final`: its answer is the canonical value already and is not parsed again; `gives`: nor is it for a field
+    of this kind. `ways`: where it may stand, under `fields` ("in") or under `back`. `given`: it also takes the currency
+    of a MONEY field.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Function:
     takes_all: bool = False
     final: bool = False
     given: bool = False
+    gives: Kind | None = None
 
     @property
     def doc(self) -> str:
@@ -47,11 +50,11 @@ FUNCTIONS: dict[str, Function] = {}
 
 
 def _register(
-    *ways: Way, takes_all: bool = False, final: bool = False, given: bool = False
+    *ways: Way, takes_all: bool = False, final: bool = False, given: bool = False, gives: Kind | None = None
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     def keep(run: Callable[..., Any]) -> Callable[..., Any]:
         name = run.__name__
-        FUNCTIONS[name] = Function(name, run, ways, takes_all, final, given)
+        FUNCTIONS[name] = Function(name, run, ways, takes_all, final, given, gives)
         return run
 
     return keep
@@ -253,13 +256,13 @@ def comma_join(value: Any) -> str:
 # --- addresses and references --------------------------------------------------------------------------------------
 
 
-@_register("in", "back")
+@_register("in", "back", gives=Kind.DOMAIN)
 def domain(value: Any) -> str:
     """The domain of an e-mail address or a URL."""
     return values.domain(value)
 
 
-@_register("in", "back")
+@_register("in", "back", gives=Kind.DOMAIN)
 def work_domain(value: Any) -> str | None:
     """The domain of an e-mail address; nothing for a free-mail provider, whose domain says nothing about a company."""
     host = values.email(value).rpartition("@")[2]
