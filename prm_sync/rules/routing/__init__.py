@@ -1,15 +1,17 @@
 """Which partner gets which lead, why the others do not, and what becomes of the offer."""
 
-from prm_sync.rules.routing.decide import route
+from prm_sync.rules.routing.board import Batch, Board, Routed
+from prm_sync.rules.routing.decide import deal, route
 from prm_sync.rules.routing.explain import as_json, explain
 from prm_sync.rules.routing.facts import (
     TERMS,
+    Agreement,
     Candidate,
     Decision,
     LeadFacts,
     Ledger,
     PartnerFacts,
-    tally,
+    day_start,
     unrouted,
     week_start,
 )
@@ -18,6 +20,9 @@ from prm_sync.rules.routing.policy import RoutingPolicy, load_routing, routing_s
 
 __all__ = [
     "TERMS",
+    "Agreement",
+    "Batch",
+    "Board",
     "Candidate",
     "Decision",
     "LeadFacts",
@@ -25,17 +30,19 @@ __all__ = [
     "Offer",
     "PartnerFacts",
     "Refusal",
+    "Routed",
     "RoutingPolicy",
     "Transition",
     "apply_answer",
     "as_json",
+    "day_start",
+    "deal",
     "due",
     "explain",
     "load_routing",
     "moved",
     "route",
     "routing_schema",
-    "tally",
     "unrouted",
     "week_start",
     "withdraw",
