@@ -13,8 +13,8 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from datetime import datetime
-from itertools import accumulate, pairwise
-from typing import NamedTuple
+from itertools import accumulate, islice
+from typing import Any, NamedTuple
 
 from prm_sync.rules.fold import fold
 from prm_sync.rules.routing.eligibility import RuleBook
@@ -61,11 +61,13 @@ class Board:
         self.load = [FULL] * len(known)  #: what a partner's load adds to its rank
         self._most = max(self._scale.loads) << SCORE_AT
         self._rosters: dict[str | None, Roster] = {}
+        self._roster_of: dict[str | None, Roster] = {}  #: by the segment as leads write it
         self._segments: set[str] = set()
         if policy.score.win_rate.segment_deals is not None and policy.score.win_rate.weight:
-            self._segments = {segment for p in known for segment in p.segments}
+            self._segments = {fold(segment) for p in known for segment in p.segments}
         self.kinds: list[LeadClass] = []  #: every class so far, by its number
         self._classes: dict[Hashable, LeadClass] = {}
+        self.known = self._classes.get  #: the class by those fields of a lead, if there is one and they are enough
         self._companies = bool(policy.exclusions) or self.book.atlas.by_postcode
         for i in range(len(known)):
             self._stand(i)
@@ -89,10 +91,12 @@ class Board:
         return found
 
     def _new_class(self, lead: LeadFacts) -> LeadClass:
-        roster = self._roster(lead.segment)
+        roster = self._roster_of.get(lead.segment)
+        if roster is None:
+            roster = self._roster_of[lead.segment] = self._roster(lead.segment)
         stopped = self._stopped(lead)
         if stopped is not None:
-            return LeadClass(len(self.kinds), roster, 0, array("I"), stopped)
+            return LeadClass(len(self.kinds), roster, 0, 0, array("I"), stopped)
         found = roster.class_of(lead, len(self.kinds))
         owner = self.number.get(lead.account_partner_id or "")
         if owner is not None and self.policy.rules.relationship != "off":
@@ -108,9 +112,9 @@ class Board:
         return "max_offers" if lead.offers >= self.policy.offer.max_offers else None
 
     def _roster(self, segment: str | None) -> Roster:
-        name = fold(segment) if segment and self._segments else None
+        name = fold(segment) if segment else None
         if name not in self._segments:
-            name = None
+            name = None  # nobody has a record there
         if name not in self._rosters:
             full = [load == FULL for load in self.load]
             made = self._rosters[name] = Roster(self.book, self._scale, self.partners, name, full)
@@ -265,12 +269,11 @@ def _draws(seed: int, name: str) -> list[tuple[int, int]]:
 
 def in_order(priorities: Sequence[float], ids: Sequence[str]) -> Sequence[int]:
     """The positions of leads in the order in which they choose: by priority, then by id."""
-    ranked = range(len(ids))
-    if all(a < b for a, b in pairwise(ids)):
-        by_id: Sequence[int] = ranked
-    else:
-        by_id = sorted(ranked, key=ids.__getitem__)
-    return sorted(by_id, key=priorities.__getitem__, reverse=True)
+    given = range(len(ids))
+    following = islice(priorities, 1, None), islice(ids, 1, None)
+    if all(p < q or (p == q and a < b) for q, p, a, b in zip(priorities, following[0], ids, following[1], strict=False)):
+        return given  # they come so from the warehouse
+    return sorted(sorted(given, key=ids.__getitem__), key=priorities.__getitem__, reverse=True)
 
 
 def reasons(codes: Sequence[str], failed: Sequence[int], full: int, outscored: int) -> dict[str, int]:
@@ -281,17 +284,19 @@ def reasons(codes: Sequence[str], failed: Sequence[int], full: int, outscored: i
 
 
 class Batch:
-    """The leads of one batch as columns: each an id, a priority and a class."""
+    """The leads of one batch as columns: each an id, a priority and a class. Leads are `LeadFacts`, or tuples as these."""
 
-    def __init__(self, board: Board, leads: Iterable[LeadFacts]) -> None:
+    def __init__(self, board: Board, leads: Iterable[tuple[Any, ...]]) -> None:
         self.board = board
         self.ids: list[str] = []
         self.priorities = array("d")
         self.kind_of = array("I")
+        known, kind_of, ids, priorities = board.known, self.kind_of.append, self.ids.append, self.priorities.append
         for lead in leads:
-            self.kind_of.append(board.class_of(lead).number)
-            self.ids.append(lead[0])
-            self.priorities.append(lead[1])
+            kind = known(lead[_ALIKE]) or board.class_of(LeadFacts._make(lead))
+            kind_of(kind.number)
+            ids(lead[0])
+            priorities(lead[1])
         self.order = in_order(self.priorities, self.ids)
         self.ranks = array("q", [NOBODY]) * len(self.ids)  #: the rank of each lead's winner, or NOBODY
         self.full = array("I", [0]) * len(self.ids)  #: of each lead the partners that were full
@@ -322,13 +327,14 @@ class Batch:
     def __iter__(self) -> Iterator[Routed]:
         """What each lead got, in the order in which they were given."""
         choice, kinds = self.board.policy.choice, self.board.kinds
+        made = tuple.__new__  # `Routed(...)` takes twice as long
         for lead_id, number, rank, full, related in zip(
             self.ids, self.kind_of, self.ranks, self.full, self.related, strict=True
         ):
             kind = kinds[number]
             if rank >= 0:
                 outcome: Outcome = "relationship" if related else choice
-                outscored = kind.passed.bit_count() - full - 1
-                yield Routed(lead_id, kind.roster.row(rank), outcome, kind.failed, full, outscored)
+                winner = kind.roster.rows.get(rank) or kind.roster.row(rank)
+                yield made(Routed, (lead_id, winner, outcome, kind.failed, full, kind.many - full - 1))
             else:
-                yield Routed(lead_id, None, kind.stopped or "nobody", kind.failed, full, 0)
+                yield made(Routed, (lead_id, None, kind.stopped or "nobody", kind.failed, full, 0))

@@ -53,13 +53,25 @@ def deal(batch: Batch) -> None:
     if board.policy.choice == "optimal":
         optimal.deal(batch)
         return
-    kinds, kind_of, ids = board.kinds, batch.kind_of, batch.ids
-    pick, take, settle = board.pick, board.take, batch.settle
+    kinds, kind_of, ids, ranks, full = board.kinds, batch.kind_of, batch.ids, batch.ranks, batch.full
+    pick, take = board.pick, board.take
     for n in batch.order:
-        rank, outcome = pick(ids[n], kinds[kind_of[n]])
-        settle(n, rank, related=outcome == "relationship")
-        if rank >= 0:
-            take(rank)
+        kind = kinds[kind_of[n]]
+        if kind.closed:
+            full[n] = kind.many
+            continue
+        rank, outcome = pick(ids[n], kind)
+        if rank < 0:
+            kind.closed = True  # an offer is never taken back within a batch
+            full[n] = kind.many
+            continue
+        ranks[n] = rank
+        if outcome == "relationship":
+            batch.related[n] = 1
+        if kind.full_of is not kind.roster.full:
+            kind.full_of, kind.full = kind.roster.full, (kind.passed & kind.roster.full).bit_count()
+        full[n] = kind.full
+        take(rank)
 
 
 class _Words:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import attrgetter
 
 from prm_sync.rules.calendar import Calendar, is_open, is_working_day, local_day
 from prm_sync.rules.fold import fold
@@ -45,6 +46,7 @@ class RuleBook:
         self.policy, self.now, self.today = policy, now, now.astimezone(UTC).date()
         self.atlas = Atlas(policy.areas, policy.region_names, (p.territories for p in partners))
         self._calendars = _Calendars(policy.calendars)
+        self._tiers: dict[tuple[str | None, ...], frozenset[str]] = {}
         on = policy.rules
         standing = [Rule("test", _always, _no_tokens, lambda p: NOTHING if p.is_test else None, _test)]
         standing.append(Rule("status", _always, _no_tokens, self._status_held, self._status))
@@ -64,25 +66,26 @@ class RuleBook:
         if self.policy.exclusions:
             yield Rule("exclusion", self.exclusions_of, _the_same, self._excluded, self._exclusion, bars=True)
         if on.relationship == "exclusive":
-            yield Rule("relationship", lambda lead: lead.account_partner_id, _one, _itself, _relationship)
+            yield Rule("relationship", attrgetter("account_partner_id"), _one, _itself, _relationship)
         if on.protected_deal:
-            yield Rule("protected_deal", lambda lead: lead.registered_by, _the_same, _itself, _protected_deal)
+            yield Rule("protected_deal", attrgetter("registered_by"), _the_same, _itself, _protected_deal)
         if on.prior_decline:
-            yield Rule("prior_decline", lambda lead: lead.declined_by, _the_same, _itself, _prior_decline, bars=True)
+            yield Rule("prior_decline", attrgetter("declined_by"), _the_same, _itself, _prior_decline, bars=True)
         if on.prior_expiry:
-            yield Rule("prior_expiry", lambda lead: lead.expired_by, _the_same, _itself, _prior_expiry, bars=True)
+            yield Rule("prior_expiry", attrgetter("expired_by"), _the_same, _itself, _prior_expiry, bars=True)
         if on.territory:
-            yield Rule("territory", self._place_of, self._places, self._territories, self._territory)
+            place_of = self._place_of if self.atlas.by_postcode else attrgetter("country", "region", "segment")
+            yield Rule("territory", place_of, self._places, self._territories, self._territory)
         if on.product:
-            yield Rule("product", lambda lead: lead.product, _folded, lambda p: _listed(p.products), _product)
+            yield Rule("product", attrgetter("product"), _folded, lambda p: _listed(p.products), _product)
         if on.industry:
-            yield Rule("industry", lambda lead: lead.industry, _folded, lambda p: _listed(p.industries), _industry)
+            yield Rule("industry", attrgetter("industry"), _folded, lambda p: _listed(p.industries), _industry)
         if on.language:
-            yield Rule("language", lambda lead: lead.language, _folded, lambda p: _listed(p.languages), _language)
+            yield Rule("language", attrgetter("language"), _folded, lambda p: _listed(p.languages), _language)
         if on.tier and self.policy.tiers_needed:
             yield Rule("tier", self._tiers_needed, _the_same, lambda p: frozenset({fold(p.tier or "")}), self._tier)
         if on.certification:
-            yield Rule("certification", lambda lead: lead.certification, _folded, self._certified, self._certification)
+            yield Rule("certification", attrgetter("certification"), _folded, self._certified, self._certification)
 
     # --- partners as such ---
 
@@ -143,8 +146,7 @@ class RuleBook:
         return f"excluded from {x.domain or f'account {x.account}'}: {x.because}"
 
     def _place_of(self, lead: LeadFacts) -> Hashable:
-        postcodes = self.atlas.postcodes_of(lead.country, lead.postcode) if self.atlas.by_postcode else ()
-        return (lead.country, lead.region, postcodes, lead.segment)
+        return (lead.country, lead.region, lead.segment, *self.atlas.postcodes_of(lead.country, lead.postcode))
 
     def _places(self, given: Hashable) -> Iterable[str]:
         return self.atlas.tokens_at(*given)  # type: ignore[misc]  # what `_place_of` gave
@@ -167,9 +169,15 @@ class RuleBook:
 
     def _tiers_needed(self, lead: LeadFacts) -> frozenset[str]:
         """The levels that may have a lead; several needs are all to be met."""
+        key = (lead.segment, lead.product, lead.country)
+        if key not in self._tiers:
+            self._tiers[key] = self._tiers_of(*key)
+        return self._tiers[key]
+
+    def _tiers_of(self, segment: str | None, product: str | None, country: str | None) -> frozenset[str]:
         needed: frozenset[str] | None = None
         for need in self.policy.tiers_needed:
-            asked = ((need.segment, lead.segment), (need.product, lead.product), (need.country, lead.country))
+            asked = ((need.segment, segment), (need.product, product), (need.country, country))
             if all(not words or fold(word or "") in map(fold, words) for words, word in asked):
                 tiers = frozenset(map(fold, need.tiers))
                 needed = tiers if needed is None else needed & tiers

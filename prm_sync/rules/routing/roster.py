@@ -32,6 +32,7 @@ class LeadClass:
     number: int
     roster: Roster
     passed: int  #: partners that pass every rule but capacity
+    many: int  #: how many these are
     failed: array[int]  #: how many partners fail by which rule, in the order of the rules
     stopped: Outcome | None = None  #: why such a lead is not routed at all
     owner: int = NOBODY  #: place of the partner that is preferred, since it serves the account
@@ -43,6 +44,9 @@ class LeadClass:
     beyond: int = FULL  #: no rank outside the shortlist is higher
     size: int = 6  #: of the shortlist
     members: tuple[tuple[int, int], ...] | None = None  #: (partner, grade) of all that passed, by partner id
+    full_of: int = 0  #: `roster.full` when `full` was counted
+    full: int = 0  #: how many of those that passed have no capacity left
+    closed: bool = False  #: nobody that passed has capacity left
     turn: int = 0  #: fewest offers that one of its partners had when we last looked
 
 
@@ -66,10 +70,13 @@ class Roster:
         self.passed, self.failed = self._standing()
         self._indexes = [self._index(rule) for rule in book.asking]
         self._masks: list[dict[Hashable, int]] = [{} for _ in book.asking]
+        self._asked = [(n, rule.given, self._masks[n]) for n, rule in enumerate(book.asking)]
         self._named: dict[tuple[str, str], int] = {}
         self._near: dict[tuple[str, str | None], int] = {}
         self._index_names()
-        self._rows: dict[int, Candidate] = {}
+        self._fits: dict[tuple[str | None, str | None], tuple[int | None, int | None]] = {}
+        self._places: dict[tuple[str, str | None], tuple[int, int]] = {}
+        self.rows: dict[int, Candidate] = {}  #: what `row` made so far
 
     # --- the rules ---
 
@@ -77,24 +84,40 @@ class Roster:
         """Which partners may have such a lead, whatever their capacity."""
         passed, failed = self.passed, self.failed[:]
         first = len(self._book.standing)
-        for n, rule in enumerate(self._book.asking):
-            given = rule.given(lead)
+        for n, given_of, masks in self._asked:
+            given = given_of(lead)
             if given:
-                left = passed & self._mask(n, given)
+                mask = masks.get(given)
+                left = passed & (self._mask(n, given) if mask is None else mask)
                 if left != passed:
                     failed[first + n] = (passed ^ left).bit_count()
                     passed = left
-        found = LeadClass(number, self, passed, failed)
+        found = LeadClass(number, self, passed, passed.bit_count(), failed)
         if passed:
             if self._scale.by_fit:
-                found.product = self._named.get(("product", fold(lead.product)), 0) if lead.product else None
-                found.industry = self._named.get(("industry", fold(lead.industry)), 0) if lead.industry else None
+                found.product, found.industry = self._naming(lead.product, lead.industry)
             if self._scale.by_distance and lead.country:
-                country = lead.country.upper()
-                found.country = self._near.get((country, None), 0)
-                region = self._book.atlas.region_of(country, lead.region)
-                found.region = self._near.get((country, region), 0) if region else 0
+                found.country, found.region = self._sitting(lead.country, lead.region)
         return found
+
+    def _naming(self, product: str | None, industry: str | None) -> tuple[int | None, int | None]:
+        """Who names a product, and an industry; None where none is asked for."""
+        key = (product, industry)
+        if key not in self._fits:
+            self._fits[key] = (
+                self._named.get(("product", fold(product)), 0) if product else None,
+                self._named.get(("industry", fold(industry)), 0) if industry else None,
+            )
+        return self._fits[key]
+
+    def _sitting(self, country: str, region: str | None) -> tuple[int, int]:
+        """Who sits in a country, and in a region of it."""
+        key = (country, region)
+        if key not in self._places:
+            code = country.upper()
+            known = self._book.atlas.region_of(code, region)
+            self._places[key] = (self._near.get((code, None), 0), self._near.get((code, known), 0) if known else 0)
+        return self._places[key]
 
     def ruled_out(self, lead: LeadFacts) -> Iterator[tuple[int, Rule]]:
         """Every partner that may not have a lead, with the first rule that it fails."""
@@ -228,7 +251,7 @@ class Roster:
 
     def row(self, rank: int) -> Candidate:
         """A rank, load and all, in words and figures."""
-        found = self._rows.get(rank)
+        found = self.rows.get(rank)
         if found is None:
             i, score = rank >> LOT_AT & LOT, rank >> SCORE_AT
             grade = self._scale.grades[rank & GRADE]
@@ -236,7 +259,7 @@ class Roster:
             load = score - win_rate - response - tier - grade.fit - grade.distance
             terms = (grade.fit, win_rate, response, load, tier, grade.distance)
             parts = tuple(points / POINTS for points in terms)
-            found = self._rows[rank] = Candidate(self._partners[i].id, ELIGIBLE, "", score / POINTS, parts)
+            found = self.rows[rank] = Candidate(self._partners[i].id, ELIGIBLE, "", score / POINTS, parts)
         return found
 
     def full_row(self, i: int, words: str) -> Candidate:

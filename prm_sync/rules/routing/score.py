@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from prm_sync.rules.fold import fold
 from prm_sync.rules.routing.facts import POINTS, TERMS, PartnerFacts
 from prm_sync.rules.routing.policy import RoutingPolicy
 
@@ -41,7 +42,7 @@ class Scale:
         self.loads = tuple(self._points("load", step / LOAD_STEPS) for step in range(LOAD_STEPS + 1))
 
     def standing(self, partner: PartnerFacts, segment: str | None) -> tuple[int, int, int]:
-        """Points for win_rate, response_time and tier: the lead changes them by its segment only."""
+        """Points for win_rate, response_time and tier: the lead changes them by its segment only, which is folded."""
         response = self._score.response_time
         hours, half = partner.response_h, response.half_after_h
         answer = response.unknown if hours is None else half / (half + max(hours, 0.0))
@@ -56,9 +57,9 @@ class Scale:
     def _win_rate(self, partner: PartnerFacts, segment: str | None) -> float:
         rule = self._score.win_rate
         rate = (partner.won + rule.prior * rule.prior_deals) / (partner.won + partner.lost + rule.prior_deals)
-        if segment is None or rule.segment_deals is None or segment not in partner.segments:
+        if segment is None or rule.segment_deals is None:
             return rate
-        won, lost = partner.segments[segment]
+        won, lost = next((n for name, n in partner.segments.items() if fold(name) == segment), (0, 0))
         return (won + rate * rule.segment_deals) / (won + lost + rule.segment_deals)
 
     def _points(self, term: str, value: float) -> int:

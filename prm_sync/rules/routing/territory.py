@@ -63,7 +63,7 @@ class Atlas:
         return frozenset(p for t in territories for p in self._areas.get(fold(t), (_place(t),)))
 
     def tokens_at(
-        self, country: str | None, region: str | None, postcodes: Iterable[str], segment: str | None
+        self, country: str | None, region: str | None, segment: str | None, *postcodes: str
     ) -> list[str]:
         """Every place that a lead is in; `postcodes` are those that `postcodes_of` found."""
         where = [EVERYWHERE, *postcodes]
@@ -74,7 +74,7 @@ class Atlas:
 
     def postcodes_of(self, country: str | None, postcode: str | None) -> tuple[str, ...]:
         """The postcode ranges that hold a lead's postcode."""
-        if not country or not postcode:
+        if not country or not postcode or not self._ranges:
             return ()
         key = (country, postcode)
         if key not in self._matching:
