@@ -421,6 +421,7 @@ def test_every_partner_is_a_candidate_of_every_routable_lead_once(
 def test_splitting_a_batch_never_changes_an_assignment(
     leads: list[LeadFacts], partners: list[PartnerFacts], rules: RoutingPolicy, ledger: Ledger, data: st.DataObject
 ) -> None:
+    leads = sorted(leads, key=lambda lead: (-lead.priority, lead.id))  # the order in which they choose
     whole = [as_json(d) for d in route(leads, partners, ledger, rules, NOW)]
     parts: list[Decision] = []
     rest = leads

@@ -1,7 +1,7 @@
 """Which partner gets which lead, why the others do not, and what becomes of the offer."""
 
 from prm_sync.rules.routing.board import Batch, Board, Routed
-from prm_sync.rules.routing.decide import deal, route
+from prm_sync.rules.routing.decide import deal, route, score_of_best
 from prm_sync.rules.routing.explain import as_json, explain
 from prm_sync.rules.routing.facts import (
     TERMS,
@@ -43,6 +43,7 @@ __all__ = [
     "moved",
     "route",
     "routing_schema",
+    "score_of_best",
     "unrouted",
     "week_start",
     "withdraw",

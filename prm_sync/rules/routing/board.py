@@ -270,8 +270,8 @@ def _draws(seed: int, name: str) -> list[tuple[int, int]]:
 def in_order(priorities: Sequence[float], ids: Sequence[str]) -> Sequence[int]:
     """The positions of leads in the order in which they choose: by priority, then by id."""
     given = range(len(ids))
-    following = islice(priorities, 1, None), islice(ids, 1, None)
-    if all(p < q or (p == q and a < b) for q, p, a, b in zip(priorities, following[0], ids, following[1], strict=False)):
+    pairs = zip(priorities, islice(priorities, 1, None), ids, islice(ids, 1, None), strict=False)
+    if all(p > q or (p == q and a < b) for p, q, a, b in pairs):
         return given  # they come so from the warehouse
     return sorted(sorted(given, key=ids.__getitem__), key=priorities.__getitem__, reverse=True)
 
@@ -284,7 +284,7 @@ def reasons(codes: Sequence[str], failed: Sequence[int], full: int, outscored: i
 
 
 class Batch:
-    """The leads of one batch as columns: each an id, a priority and a class. Leads are `LeadFacts`, or tuples as these."""
+    """The leads of one batch as columns: each an id, a priority and a class. `leads`: `LeadFacts`, or such tuples."""
 
     def __init__(self, board: Board, leads: Iterable[tuple[Any, ...]]) -> None:
         self.board = board

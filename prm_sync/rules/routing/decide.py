@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from prm_sync.rules.routing import optimal
 from prm_sync.rules.routing.board import Batch, Board, reasons
 from prm_sync.rules.routing.eligibility import Rule
-from prm_sync.rules.routing.facts import CAPACITY, Candidate, Decision, LeadFacts, Ledger, Outcome, PartnerFacts
+from prm_sync.rules.routing.facts import CAPACITY, POINTS, Candidate, Decision, LeadFacts, Ledger, Outcome, PartnerFacts
 from prm_sync.rules.routing.policy import RoutingPolicy
 from prm_sync.rules.routing.roster import LOT, LOT_AT, LeadClass
 
@@ -72,6 +72,15 @@ def deal(batch: Batch) -> None:
             kind.full_of, kind.full = kind.roster.full, (kind.passed & kind.roster.full).bit_count()
         full[n] = kind.full
         take(rank)
+
+
+def score_of_best(
+    leads: Iterable[LeadFacts], partners: Iterable[PartnerFacts], ledger: Ledger, policy: RoutingPolicy, now: datetime
+) -> tuple[float, int]:
+    """What the choice `best` would come to: the sum of scores by the load at the beginning, and leads with a partner."""
+    batch = Batch(Board(partners, ledger, policy.model_copy(update={"choice": "best"}), now), leads)
+    deal(batch)
+    return batch.points() / POINTS, sum(rank >= 0 for rank in batch.ranks)
 
 
 class _Words:
