@@ -5,8 +5,8 @@
 
 Each side runs in a process of its own and starts from its own tables in memory. Ours: columns of leads and facts of
 partners -> an assignment and the reasons of every lead. The peers (pandas, DuckDB: in benchmarks/.venv-route, made
-where it can be) get the same rules without load, since a score that moves with every offer is no join; their answers are
-compared with ours lead by lead. Their time is without counts of reasons (`--peer-reasons`: what those take besides).
+where it can be) get the same rules without load, since a score that moves with every offer is no join; their answers
+are compared with ours lead by lead. Their time is without counts of reasons; `--peer-reasons`: what those take besides.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import shutil
 import statistics
 import subprocess
@@ -27,6 +26,7 @@ from itertools import repeat
 from pathlib import Path
 from typing import Any
 
+import measure
 import pyarrow as pa
 import pyarrow.parquet as pq
 import routing_data
@@ -114,7 +114,7 @@ def ours(folder: Path, side: str, out: Path | None) -> dict[str, Any]:
         routed += lead.winner is not None
         reasons += lead.full + lead.outscored
     took_s, cpu_s = time.perf_counter() - began, time.process_time() - cpu
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak_mb = measure.own_peak_mb()
     found: dict[str, Any] = {
         "seconds": took_s, "cpu_s": cpu_s, "leads": len(batch), "leads_per_s": round(len(batch) / took_s),
         "read_s": read_s, "deal_s": dealt_s, "reasons_s": took_s - read_s - dealt_s, "classes": len(board.kinds),
@@ -232,8 +232,9 @@ def ratios(sides: dict[str, list[dict[str, Any]]]) -> dict[str, float]:
     found: dict[str, float | None] = {}
     for over, under, what in (
         ("duckdb", "best_static", "seconds"), ("duckdb", "best", "seconds"), ("pandas", "best_static", "seconds"),
-        ("optimal", "best_static", "seconds"), ("optimal", "best_static", "points"), ("optimal", "best_static", "routed"),
-        ("optimal", "round_robin", "points"), ("optimal", "round_robin", "routed"),
+        ("optimal", "best_static", "seconds"), ("optimal", "best_static", "points"),
+        ("optimal", "best_static", "routed"), ("optimal", "round_robin", "points"),
+        ("optimal", "round_robin", "routed"),
     ):  # fmt: skip
         a, b = median(over, what), median(under, what)
         found[f"{over}/{under} {what}"] = round(a / b, 3) if a is not None and b is not None else None
@@ -262,7 +263,8 @@ def main() -> None:
     for side, runs in result["sides"].items():
         rate = statistics.median(r["leads"] / r["seconds"] for r in runs)
         score = runs[0]["points"] / 10_000 / a.leads
-        print(f"{side:12} {rate:10,.0f} leads/s  objective a lead {score:.4f}  routed {runs[0]['routed'] / a.leads:.1%}")
+        share = runs[0]["routed"] / a.leads
+        print(f"{side:12} {rate:10,.0f} leads/s  objective a lead {score:.4f}  routed {share:.1%}")
     print(f"capacity/leads {a.tightness}; same answer as best_static: {result['same_answer_as_best_static']}")
     print(result["ratios"])
     if a.json:

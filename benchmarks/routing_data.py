@@ -18,10 +18,12 @@ import pyarrow as pa
 import pyarrow.compute
 import pyarrow.parquet as pq
 
-COUNTRIES = (
-    "US CN DE JP GB FR IN VN BR SA ES IT EG MX IR KR NL TR PL AE ID SE CH TW"
-).split()  # fmt: skip
-LANGUAGES = dict(zip(COUNTRIES, "en zh de ja en fr en vi pt ar es it ar es fa ko nl tr pl ar id sv de zh".split(), strict=True))
+LANGUAGES = {
+    "US": "en", "CN": "zh", "DE": "de", "JP": "ja", "GB": "en", "FR": "fr", "IN": "en", "VN": "vi", "BR": "pt",
+    "SA": "ar", "ES": "es", "IT": "it", "EG": "ar", "MX": "es", "IR": "fa", "KR": "ko", "NL": "nl", "TR": "tr",
+    "PL": "pl", "AE": "ar", "ID": "id", "SE": "sv", "CH": "de", "TW": "zh",
+}  # fmt: skip
+COUNTRIES = tuple(LANGUAGES)
 REGIONS, PRODUCTS, INDUSTRIES, SEGMENTS = 6, 10, 8, ("smb", "mid", "enterprise")
 CERTIFICATES = tuple(f"cert-{n}" for n in range(5))
 TODAY = date(2026, 5, 6)
@@ -37,7 +39,8 @@ def leads(rnd: np.random.Generator, n: int) -> pa.Table:
     country = skewed(rnd, len(COUNTRIES), n)
     own = np.array([LANGUAGES[c] for c in COUNTRIES])[country]
     regions = np.array([f"{c}-R{r}" for c in COUNTRIES for r in range(REGIONS)])
-    certificate = np.array([*CERTIFICATES, ""])[np.where(rnd.random(n) < 0.2, rnd.integers(0, len(CERTIFICATES), n), -1)]
+    asked = np.where(rnd.random(n) < 0.2, rnd.integers(0, len(CERTIFICATES), n), -1)
+    certificate = np.array([*CERTIFICATES, ""])[asked]
     columns = {
         "id": np.char.add("lead-", np.char.zfill(np.arange(n).astype(str), 8)),
         "priority": np.zeros(n),

@@ -215,7 +215,7 @@ def main() -> None:
     else:
         def routed():
             return by_pandas(leads, partners, points, today)
-    began = time.perf_counter()
+    began, cpu = time.perf_counter(), time.process_time()
     ids, kinds, pairs, n_kinds = routed()
     joined_s = time.perf_counter() - began
     capacity = dict(zip(partners.id, partners.weekly_capacity, strict=True))
@@ -231,7 +231,7 @@ def main() -> None:
     print(json.dumps({
         "seconds": took_s, "join_s": joined_s, "reasons_s": reasons_s, "leads": len(ids), "classes": n_kinds,
         "routed": sum(p is not None for p in found), "points": int(total),
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "cpu_s": time.process_time() - cpu, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }))  # fmt: skip
 
 

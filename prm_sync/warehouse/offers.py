@@ -80,6 +80,22 @@ _LEAD_JOINS = f"""
 """
 
 
+def leads_decided(tx: sa.Connection, since: datetime, until: datetime) -> Sequence[sa.Row[Any]]:
+    """Leads that were decided on for the first time in that period, with their facts of today, and who got them."""
+    return tx.execute(
+        sa.text(
+            f"""
+            SELECT coalesce(l.score, 0) AS priority, d.decided_at, d.partner_id, {_LEAD_FACTS}
+            FROM ledger.routing_decision d JOIN core.lead l ON l.id = d.lead_id {_LEAD_JOINS}
+            WHERE d.rank = 1 AND d.decided_at >= :since AND d.decided_at < :until
+              AND d.outcome NOT IN ('test', 'status')
+            ORDER BY d.decided_at, l.id
+            """
+        ),
+        {"since": since, "until": until, "now": since},
+    ).all()
+
+
 def partners(tx: sa.Connection, since: datetime) -> Sequence[sa.Row[Any]]:
     """Every partner with its deals and median hours to answer since that time."""
     return tx.execute(

@@ -17,6 +17,7 @@ from prm_sync.rules.routing.facts import (
 )
 from prm_sync.rules.routing.offers import Offer, Refusal, Transition, apply_answer, due, moved, withdraw
 from prm_sync.rules.routing.policy import RoutingPolicy, load_routing, routing_schema
+from prm_sync.rules.routing.replay import PastLead, Replay, replay
 
 __all__ = [
     "TERMS",
@@ -29,7 +30,9 @@ __all__ = [
     "Ledger",
     "Offer",
     "PartnerFacts",
+    "PastLead",
     "Refusal",
+    "Replay",
     "Routed",
     "RoutingPolicy",
     "Transition",
@@ -41,6 +44,7 @@ __all__ = [
     "explain",
     "load_routing",
     "moved",
+    "replay",
     "route",
     "routing_schema",
     "score_of_best",

@@ -77,7 +77,7 @@ def deal(batch: Batch) -> None:
 def score_of_best(
     leads: Iterable[LeadFacts], partners: Iterable[PartnerFacts], ledger: Ledger, policy: RoutingPolicy, now: datetime
 ) -> tuple[float, int]:
-    """What the choice `best` would come to: the sum of scores by the load at the beginning, and leads with a partner."""
+    """What the choice `best` would come to: the sum of scores by the load at the beginning, and leads given."""
     batch = Batch(Board(partners, ledger, policy.model_copy(update={"choice": "best"}), now), leads)
     deal(batch)
     return batch.points() / POINTS, sum(rank >= 0 for rank in batch.ranks)
