@@ -94,7 +94,7 @@ def _svg(found: Simulation) -> str:
             width, top = 420 * count / most, y + 12 * k
             rows.append(f'<rect x="200" y="{top}" width="{width:.1f}" height="10" fill="{colour}"/>')
             rows.append(f'<text x="{206 + width:.1f}" y="{top + 9}">{count:,}</text>')
-    title = f"{found.month}: {found.leads:,} leads, {found.moved:,} change (grey: policy in force, blue: changed policy)"
+    title = f"{found.month}: {found.leads:,} leads, {found.moved:,} change (grey: in force, blue: changed policy)"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="700" height="{60 + 34 * len(shares)}" '
         f'font-family="sans-serif" font-size="11"><text x="10" y="20" font-size="13">{title}</text>\n'

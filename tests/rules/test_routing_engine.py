@@ -170,7 +170,8 @@ def test_few_deals_in_a_segment_count_little_and_many_decide() -> None:
 
 
 def test_the_nearer_of_two_equal_partners_gets_the_lead() -> None:
-    here, there, far = (partner(n, country=c, region=r) for n, c, r in (("h", "DE", "BY"), ("t", "DE", "HE"), ("f", "FR", None)))
+    here, there = partner("h", country="DE", region="BY"), partner("t", country="DE", region="HE")
+    far = partner("f", country="FR")
     lead = LeadFacts("1", country="DE", region="BY")
     assert decide(lead, far, there, here).partner_id == "h"
     assert decide(lead, far, there).partner_id == "t"
@@ -212,7 +213,7 @@ partners_ = st.lists(
         won=st.integers(0, 5), lost=st.integers(0, 5), response_h=st.one_of(st.none(), st.floats(0, 200)),
         country=some([None, "DE", "VN"]), region=some([None, "BY"]),
         segments=st.dictionaries(some(SEGMENTS), st.tuples(st.integers(0, 4), st.integers(0, 4)), max_size=2),
-        agreements=some([None, (), (Agreement(True, last=date(2026, 5, 6)),), (Agreement(True, last=date(2026, 5, 1)),)]),
+        agreements=some([None, (), *((Agreement(True, last=date(2026, 5, day)),) for day in (1, 6))]),
         is_test=some([False] * 7 + [True]),
     ),
     max_size=9, unique_by=lambda p: p.id,
