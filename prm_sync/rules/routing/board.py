@@ -66,28 +66,32 @@ class Board:
         if policy.score.win_rate.segment_deals is not None and policy.score.win_rate.weight:
             self._segments = {fold(segment) for p in known for segment in p.segments}
         self.kinds: list[LeadClass] = []  #: every class so far, by its number
-        self._classes: dict[Hashable, LeadClass] = {}
-        self.known = self._classes.get  #: the class by those fields of a lead, if there is one and they are enough
+        self._classes: dict[Hashable, int] = {}
+        self.known = self._classes.get  #: number of the class by those fields of a lead, if they are enough
         self._companies = bool(policy.exclusions) or self.book.atlas.by_postcode
         for i in range(len(known)):
             self._stand(i)
         self.begun = self.load[:]  #: what the load added at the beginning
         self._in_turn = policy.choice == "round_robin"
-        self._choose: Callable[[str, LeadClass], int] = self._best
+        self.choose: Callable[[str, LeadClass], int] = self._best
         if policy.choice in ("round_robin", "weighted"):
-            self._choose = self._next_in_turn if self._in_turn else self._drawn
+            self.choose = self._next_in_turn if self._in_turn else self._drawn
 
     # --- classes ---
 
     def class_of(self, lead: LeadFacts) -> LeadClass:
         """The class of a lead, decided once."""
+        return self.kinds[self.number_of(lead)]
+
+    def number_of(self, lead: LeadFacts) -> int:
+        """The number of the class of a lead."""
         key: Hashable = lead[_ALIKE]
         if self._companies:
             key = (key, self.book.atlas.postcodes_of(lead.country, lead.postcode), self.book.exclusions_of(lead))
         found = self._classes.get(key)
         if found is None:
-            found = self._classes[key] = self._new_class(lead)
-            self.kinds.append(found)
+            found = self._classes[key] = len(self.kinds)
+            self.kinds.append(self._new_class(lead))
         return found
 
     def _new_class(self, lead: LeadFacts) -> LeadClass:
@@ -131,7 +135,7 @@ class Board:
             return NOBODY, kind.stopped
         if kind.owner != NOBODY and (related := self.related(kind)) != NOBODY:
             return related, "relationship"
-        rank = self._choose(lead_id, kind) if kind.passed else NOBODY
+        rank = self.choose(lead_id, kind) if kind.passed else NOBODY
         return rank, "nobody" if rank < 0 else self.policy.choice
 
     def related(self, kind: LeadClass) -> int:
@@ -162,6 +166,9 @@ class Board:
         load, most = self.load, self._most
         if kind.shortlist is None:
             kind.roster.shorten(kind)
+        if kind.only:
+            found = kind.only + load[kind.only >> LOT_AT & LOT]
+            return found if found >= 0 else NOBODY
         while True:
             top, full = NOBODY, 0
             for rank in kind.shortlist or ():
@@ -293,8 +300,8 @@ class Batch:
         self.kind_of = array("I")
         known, kind_of, ids, priorities = board.known, self.kind_of.append, self.ids.append, self.priorities.append
         for lead in leads:
-            kind = known(lead[_ALIKE]) or board.class_of(LeadFacts._make(lead))
-            kind_of(kind.number)
+            number = known(lead[_ALIKE])
+            kind_of(board.number_of(LeadFacts._make(lead)) if number is None else number)
             ids(lead[0])
             priorities(lead[1])
         self.order = in_order(self.priorities, self.ids)

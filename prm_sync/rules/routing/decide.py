@@ -10,7 +10,7 @@ from prm_sync.rules.routing.board import Batch, Board, reasons
 from prm_sync.rules.routing.eligibility import Rule
 from prm_sync.rules.routing.facts import CAPACITY, POINTS, Candidate, Decision, LeadFacts, Ledger, Outcome, PartnerFacts
 from prm_sync.rules.routing.policy import RoutingPolicy
-from prm_sync.rules.routing.roster import LOT, LOT_AT, LeadClass
+from prm_sync.rules.routing.roster import LOT, LOT_AT, NOBODY, LeadClass
 
 EVERYBODY = 200  #: with more partners a decision names those who might have had the lead; the others are only counted
 RUNNERS_UP = 50  #: ... and of these so many
@@ -54,21 +54,23 @@ def deal(batch: Batch) -> None:
         optimal.deal(batch)
         return
     kinds, kind_of, ids, ranks, full = board.kinds, batch.kind_of, batch.ids, batch.ranks, batch.full
-    pick, take = board.pick, board.take
+    pick, choose, take = board.pick, board.choose, board.take
     for n in batch.order:
         kind = kinds[kind_of[n]]
         if kind.closed:
             full[n] = kind.many
             continue
-        rank, outcome = pick(ids[n], kind)
+        if kind.owner == NOBODY:
+            rank = choose(ids[n], kind) if kind.many else NOBODY
+        else:
+            rank, outcome = pick(ids[n], kind)
+            batch.related[n] = outcome == "relationship"
         if rank < 0:
             kind.closed = True  # an offer is never taken back within a batch
             full[n] = kind.many
             continue
         ranks[n] = rank
-        if outcome == "relationship":
-            batch.related[n] = 1
-        if kind.full_of is not kind.roster.full:
+        if kind.many > 1 and kind.full_of is not kind.roster.full:
             kind.full_of, kind.full = kind.roster.full, (kind.passed & kind.roster.full).bit_count()
         full[n] = kind.full
         take(rank)

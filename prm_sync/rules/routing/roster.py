@@ -41,6 +41,7 @@ class LeadClass:
     country: int = 0  #: partners that sit in the lead's country
     region: int = 0
     shortlist: tuple[int, ...] | None = None  #: ranks without load of the best, best first
+    only: int = 0  #: the one rank of the shortlist, where there is nobody beyond it
     beyond: int = FULL  #: no rank outside the shortlist is higher
     size: int = 6  #: of the shortlist
     members: tuple[tuple[int, int], ...] | None = None  #: (partner, grade) of all that passed, by partner id
@@ -237,6 +238,7 @@ class Roster:
         if len(ranks) > size:
             beyond = max(beyond, ranks[size])
         kind.shortlist, kind.beyond = tuple(ranks[:size]), beyond
+        kind.only = ranks[0] if len(ranks) == 1 and beyond == FULL else 0
 
     def members(self, kind: LeadClass) -> tuple[tuple[int, int], ...]:
         """(partner, grade) of all that passed every rule but capacity, in the order of partner ids."""
