@@ -243,7 +243,7 @@ policies_ = st.builds(
 ledgers_ = st.builds(
     Ledger, week=st.dictionaries(names, st.integers(0, 3)), open=st.dictionaries(names, st.integers(0, 3))
 )
-many = settings(max_examples=150, deadline=None)
+many = settings(max_examples=80, deadline=None)
 
 
 def may_have(lead: LeadFacts, p: PartnerFacts, relationship: str) -> bool:
