@@ -83,6 +83,14 @@ def _watched(process: subprocess.Popen[bytes]) -> tuple[float, float]:
     return _total(seen, process.pid), peak
 
 
+def own_peak_mb() -> float:
+    """Peak resident memory of this process since it was started (ru_maxrss would begin with its parent's)."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return psutil.Process().memory_info().rss / 1e6
+    return next(int(line.split()[1]) / 1024 for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+
+
 def _total(seen: Mapping[object, float], root: int) -> float:
     """The root's own time, and the larger of what was sampled of its children and what it says of those that ended."""
     children = sum(s for pid, s in seen.items() if pid not in (root, "ended children"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from prm_sync.app import App
 
+LATELY = timedelta(days=30)
 CALLED = ("email", "partner_key", "account_number", "domain", "name")  #: fields by which people name a record
 
 
@@ -67,6 +69,7 @@ def explained(app: App, tx: sa.Connection, kind: str, id_: str, *, show: bool) -
         data["offers"] = lookups.offers(tx, id_)
     if kind == "partner":
         data["offers_by_state"] = lookups.partner_offers(tx, id_)
+        data["routing_30_days"] = lookups.partner_in_routing(tx, id_, app.clock() - LATELY)
         data["months"] = lookups.partner_months(tx, id_)
     data["writes"] = lookups.writes(tx, kind, id_)
     for w in data["writes"]:
@@ -104,6 +107,8 @@ def _show(data: dict[str, Any]) -> None:
             terminal.say(f"  {terminal.shown(e['at'])} {e['event']}{'' if e['applied'] else ', moved nothing'}{note}")
     if "offers_by_state" in data:
         terminal.say(f"offers: {terminal.numbers(data['offers_by_state']) if data['offers_by_state'] else 'none'}")
+        lately = data["routing_30_days"]
+        terminal.say(f"routing, last 30 days: {terminal.numbers(lately) if lately else 'no decision names it'}")
         months = (
             "period",
             "offered",

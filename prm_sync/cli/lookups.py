@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -141,6 +142,19 @@ def partner_offers(tx: sa.Connection, partner_id: str) -> dict[str, int]:
         id=partner_id,
     )
     return {r["state"]: r["n"] for r in found}
+
+
+def partner_in_routing(tx: sa.Connection, partner_id: str, since: datetime) -> dict[str, int]:
+    """Decisions since then in which a partner is named: how often it was chosen, outscored, or failed which rule."""
+    found = rows(
+        tx,
+        "SELECT CASE WHEN d.partner_id = :id THEN 'chosen' WHEN c->>1 = 'eligible' THEN 'outscored' ELSE c->>1 END "
+        "AS reason, count(*) AS n FROM ledger.routing_decision d, jsonb_array_elements(d.candidates) c "
+        "WHERE d.decided_at >= :since AND c->>0 = :id GROUP BY 1 ORDER BY 2 DESC, 1",
+        id=partner_id,
+        since=since,
+    )
+    return {r["reason"]: r["n"] for r in found}
 
 
 def partner_months(tx: sa.Connection, partner_id: str) -> list[Row]:

@@ -23,6 +23,7 @@ from prm_sync.cli.reconcile import reconcile
 from prm_sync.cli.run import run
 from prm_sync.cli.schemas import schemas
 from prm_sync.cli.services import demo, down, up
+from prm_sync.cli.simulate import simulate
 from prm_sync.cli.status import status
 
 ANYWHERE = ("--debug", "--verbose")  #: global options, taken wherever they stand
@@ -88,6 +89,7 @@ _add(approve, WORK, "prm-sync approve plan_1f2e3d4c5b6a --by Linh")
 _add(reconcile, WORK, "prm-sync reconcile crm.Lead --repair")
 _add(status, LOOK, "prm-sync status")
 _add(explain, LOOK, "prm-sync explain lead an@example.vn")
+_add(simulate, LOOK, "prm-sync simulate --policy routing-new.yaml --month 2026-04")
 _group(quarantine, "quarantine", LOOK, "prm-sync quarantine list")
 _group(drift, "drift", LOOK, "prm-sync drift list")
 _group(conflict, "conflict", LOOK, "prm-sync conflict list")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -14,15 +15,19 @@ import sqlalchemy as sa
 from prm_sync.app import App, StreamMapping
 from prm_sync.flows.report import FlowReport
 from prm_sync.rules.routing import (
+    Agreement,
     Decision,
     LeadFacts,
     Ledger,
     Offer,
     PartnerFacts,
     Refusal,
+    RoutingPolicy,
     Transition,
     apply_answer,
+    day_start,
     due,
+    score_of_best,
     unrouted,
     week_start,
     withdraw,
@@ -35,7 +40,8 @@ from prm_sync.warehouse.runs import running
 
 log = logging.getLogger(__name__)
 
-BATCH_LEADS = 5_000
+BATCH_LEADS = 20_000
+OPTIMAL_LEADS = 200_000  #: the choice `optimal` is the better the more leads it sees at once
 LOOK_BACK = timedelta(days=365)  #: deals and answers that a partner's figures are made of
 
 
@@ -162,7 +168,7 @@ def _withdrawal(row: sa.Row[Any]) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Board:
+class RoutingBoard:
     """What all decisions of a pass are made by."""
 
     partners: list[PartnerFacts]
@@ -172,40 +178,78 @@ class _Board:
 
 def _offer(app: App, now: datetime, run_id: str, report: FlowReport) -> None:
     upto = source.mark(app.db, "lead")
-    after_id, policy = "", app.policies.routing
+    after, policy = offers.FIRST, app.policies.routing
+    size = OPTIMAL_LEADS if policy.choice == "optimal" else BATCH_LEADS
     while True:
         with app.db.begin() as tx:
             touched = source.change_number(tx, offers.LOCK)
             board = _board(tx, app, now)
             since = progress.upto(tx, "route", board.key)
-            rows = offers.undecided_leads(tx, policy.eligible_statuses, since, after_id, BATCH_LEADS)
-            decisions = decide([_lead(r) for r in rows], board.partners, board.ledger, policy, now)
+            rows = offers.undecided_leads(tx, policy.eligible_statuses, since, after, size, now)
+            leads = [lead_facts(r) for r in rows]
+            decisions = decide(leads, board.partners, board.ledger, policy, now)
             made = _write(tx, decisions, touched, run_id)
-            if len(rows) < BATCH_LEADS:
-                progress.keep(tx, "route", upto, _board(tx, app, now).key)
+            if len(rows) < size:
+                progress.keep(tx, "route", upto, _key(tx, policy, now))
         report.add(looked_at=len(rows), offered=made, **{f"unrouted:{k}": n for k, n in unrouted(decisions).items()})
-        if len(rows) < BATCH_LEADS:
+        report.add(**_queues(decisions))
+        if policy.choice == "optimal" and rows:
+            report.add(**_gain(decisions, leads, board, policy, now))
+        if len(rows) < size:
             return
-        after_id = rows[-1].id
+        after = (rows[-1].priority, rows[-1].id)
 
 
-def _board(tx: sa.Connection, app: App, now: datetime) -> _Board:
-    certificates = offers.certificates(tx)
-    partners = [_partner(r, certificates.get(r.id, {})) for r in offers.partners(tx, now - LOOK_BACK)]
-    week, waiting = offers.standing(tx, week_start(now))
+def _queues(decisions: list[Decision]) -> dict[str, int]:
+    """Leads that were put into each queue."""
+    return {f"queue:{q}": n for q, n in Counter(d.queue for d in decisions).items() if q is not None}
+
+
+def _gain(
+    decisions: list[Decision], leads: list[LeadFacts], board: RoutingBoard, policy: RoutingPolicy, now: datetime
+) -> dict[str, int]:
+    """What `optimal` came to and what `best` would have: sums of scores in hundredths, and leads with a partner."""
+    best_score, best_offered = score_of_best(leads, board.partners, board.ledger, policy, now)
+    score = sum(d.score or 0.0 for d in decisions)
+    return {"score_x100": round(score * 100), "best_score_x100": round(best_score * 100), "best_offered": best_offered}
+
+
+def partner_facts(tx: sa.Connection, now: datetime) -> list[PartnerFacts]:
+    """Every partner as it stands."""
+    certificates, agreements = offers.certificates(tx, now.date()), offers.agreements(tx)
+    segments = offers.segment_records(tx, now - LOOK_BACK)
+    return [
+        replace(
+            _partner(r, certificates.get(r.id, {})), segments=segments.get(r.id, {}),
+            agreements=tuple(Agreement(*a) for a in agreements[r.id]) if r.id in agreements else None,
+        )
+        for r in offers.partners(tx, now - LOOK_BACK)
+    ]  # fmt: skip
+
+
+def _board(tx: sa.Connection, app: App, now: datetime) -> RoutingBoard:
+    ledger = Ledger(*offers.standing(tx, week_start(now), day_start(now)))
+    return RoutingBoard(partner_facts(tx, now), ledger, _key(tx, app.policies.routing, now))
+
+
+def _key(tx: sa.Connection, policy: RoutingPolicy, now: datetime) -> str:
     numbers = tx.exec_driver_sql(
         "SELECT (SELECT max(touched) FROM core.partner), (SELECT max(touched) FROM ledger.lead_offer), "
-        "(SELECT max(touched) FROM core.certification), (SELECT max(touched) FROM core.account)"
+        "(SELECT max(touched) FROM core.certification), (SELECT max(touched) FROM core.account), "
+        "(SELECT max(touched) FROM core.agreement), (SELECT max(touched) FROM core.deal_registration)"
     ).one()
-    key = f"{app.policies.routing.version}|{week_start(now):%Y-%m-%d}|{'|'.join(map(str, numbers))}"
-    return _Board(partners, Ledger(week, waiting), key)
+    # What holds on one day, or at one hour, may not on the next.
+    time_of_day = f"{now:%H}.{now.minute // 15}" if policy.rules.calendar == "working_hours" else ""
+    return f"{policy.version}|{now:%Y-%m-%d}{time_of_day}|{'|'.join(map(str, numbers))}"
 
 
-def _lead(row: sa.Row[Any]) -> LeadFacts:
+def lead_facts(row: sa.Row[Any]) -> LeadFacts:
     return LeadFacts(
-        id=row.id, status=row.status, country=row.country, region=row.region, product=row.product,
+        id=row.id, priority=row.priority, status=row.status, country=row.country, region=row.region,
+        postcode=row.postcode, segment=row.segment, product=row.product,
         industry=row.industry, language=row.language, certification=row.required_certification, domain=row.domain,
         account_number=row.account_number, account_partner_id=row.account_partner_id,
+        registered_by=frozenset(row.registered_by),
         declined_by=frozenset(row.declined_by), expired_by=frozenset(row.expired_by), offers=row.offers,
         is_test=bool(row.is_test),
     )  # fmt: skip
@@ -218,7 +262,7 @@ def _partner(row: sa.Row[Any], certificates: Mapping[str, date | None]) -> Partn
         industries=tuple(row.industries or ()), languages=tuple(row.languages or ()),
         certifications={**dict.fromkeys(row.certifications or ()), **certificates},
         weekly_capacity=row.weekly_capacity, won=row.won, lost=row.lost, response_h=row.response_h,
-        is_test=bool(row.is_test),
+        is_test=bool(row.is_test), country=row.country, region=row.region, time_zone=row.time_zone,
     )  # fmt: skip
 
 
@@ -229,7 +273,8 @@ def _write(tx: sa.Connection, decisions: list[Decision], touched: int, run_id: s
     for d in decisions:
         last = before.get(d.lead_id)
         if d.partner_id is None and last is not None and last.partner_id is None:
-            same = (last.outcome, last.rule_version) == (d.outcome, d.rule_version)
+            same = (last.outcome, last.rule_version, last.queue) == (d.outcome, d.rule_version, d.queue)
+            same = same and last.reasons == d.reasons
             if same and [c[:2] for c in last.candidates] == [[c.partner_id, c.code] for c in d.candidates]:
                 continue
         rank = last.rank + 1 if last is not None else 1
@@ -237,7 +282,7 @@ def _write(tx: sa.Connection, decisions: list[Decision], touched: int, run_id: s
         rows.append(
             {"id": id_, "lead_id": d.lead_id, "partner_id": d.partner_id, "score": d.score, "rank": rank,
              "decided_at": d.decided_at, "rule_version": d.rule_version, "outcome": d.outcome, "note": d.note,
-             "candidates": d.candidates, "run_id": run_id}
+             "candidates": d.candidates, "reasons": d.reasons, "queue": d.queue, "run_id": run_id}
         )  # fmt: skip
         if d.partner_id is not None:
             made.append((d, id_))

@@ -26,32 +26,73 @@ def stable_id(kind: str, *parts: object) -> str:
 # --- what routing looks at ---------------------------------------------------------------------------------------
 
 
+FIRST = (float("inf"), "")  #: before every lead
+
+
 def undecided_leads(
-    tx: sa.Connection, statuses: Sequence[str], touched_after: int, after_id: str, size: int
+    tx: sa.Connection, statuses: Sequence[str], touched_after: int, after: tuple[float, str], size: int, now: datetime
 ) -> Sequence[sa.Row[Any]]:
-    """Leads that may be routed and have no active offer, in the order of their ids; only those changed since."""
-    account, partner = entity_of("account=l.account_ref"), entity_of("partner=a.partner_ref")
+    """Leads that may be routed and have no active offer, in the order in which they choose: by score, then by id.
+
+    Only those changed since, and only those that come after `after` (priority, id).
+    """
     return tx.execute(
         sa.text(
             f"""
-            SELECT l.id, l.status, l.country, l.region, l.product, l.industry, l.language, l.required_certification,
-                   l.domain, l.is_test, a.account_number, {partner} AS account_partner_id,
-                   coalesce(o.declined_by, '{{}}') AS declined_by, coalesce(o.expired_by, '{{}}') AS expired_by,
-                   coalesce(o.offers, 0) AS offers
-            FROM core.lead l
-            LEFT JOIN core.account a ON l.account_ref IS NOT NULL AND a.id = {account}
-            LEFT JOIN LATERAL (
-                SELECT count(*) AS offers, bool_or(state IN ('pending', 'accepted')) AS active,
-                       array_agg(partner_id) FILTER (WHERE state = 'declined') AS declined_by,
-                       array_agg(partner_id) FILTER (WHERE state = 'expired') AS expired_by
-                FROM ledger.lead_offer o WHERE o.lead_id = l.id) o ON true
-            WHERE l.merged_into IS NULL AND l.deleted_at IS NULL AND l.is_test IS NOT TRUE
-              AND l.status = ANY(:statuses) AND o.active IS NOT TRUE AND l.id > :after
-              AND (l.touched > :touched OR :touched = 0)
-            ORDER BY l.id LIMIT :size
+            WITH page AS (
+                SELECT l.id, coalesce(l.score, 0) AS priority
+                FROM core.lead l
+                WHERE l.merged_into IS NULL AND l.deleted_at IS NULL AND l.is_test IS NOT TRUE
+                  AND l.status = ANY(:statuses) AND (l.touched > :touched OR :touched = 0)
+                  AND (coalesce(l.score, 0) < :priority OR coalesce(l.score, 0) = :priority AND l.id > :id)
+                  AND NOT EXISTS (SELECT FROM ledger.lead_offer o
+                                  WHERE o.lead_id = l.id AND o.state IN ('pending', 'accepted'))
+                ORDER BY 2 DESC, l.id LIMIT :size)
+            SELECT page.priority, {_LEAD_FACTS}
+            FROM page JOIN core.lead l USING (id) {_LEAD_JOINS} ORDER BY page.priority DESC, l.id
             """
         ),
-        {"statuses": list(statuses), "after": after_id, "touched": touched_after, "size": size},
+        {"statuses": list(statuses), "priority": after[0], "id": after[1], "touched": touched_after, "size": size,
+         "now": now},
+    ).all()  # fmt: skip
+
+
+_PARTNER_OF_ACCOUNT = entity_of("partner=a.partner_ref")
+_LEAD_FACTS = f"""
+    l.id, l.status, l.country, l.region, l.postcode, l.segment, l.product, l.industry, l.language,
+    l.required_certification, l.domain, l.is_test, a.account_number, {_PARTNER_OF_ACCOUNT} AS account_partner_id,
+    coalesce(g.partners, '{{}}') AS registered_by, coalesce(o.declined_by, '{{}}') AS declined_by,
+    coalesce(o.expired_by, '{{}}') AS expired_by, coalesce(o.offers, 0) AS offers
+"""
+# Registrations are few beside leads: those protected now are put together once for each statement.
+_LEAD_JOINS = f"""
+    LEFT JOIN core.account a ON l.account_ref IS NOT NULL AND a.id = {entity_of("account=l.account_ref")}
+    LEFT JOIN LATERAL (
+        SELECT count(*) AS offers, array_agg(partner_id) FILTER (WHERE state = 'declined') AS declined_by,
+               array_agg(partner_id) FILTER (WHERE state = 'expired') AS expired_by
+        FROM ledger.lead_offer o WHERE o.lead_id = l.id) o ON true
+    LEFT JOIN (
+        SELECT r.domain, array_agg(DISTINCT {entity_of("partner=r.partner_ref")}) AS partners
+        FROM core.deal_registration r
+        WHERE r.status IN ('approved', 'converted') AND r.protected_until > :now AND r.domain IS NOT NULL
+          AND r.partner_ref IS NOT NULL AND r.merged_into IS NULL AND r.deleted_at IS NULL
+        GROUP BY 1) g ON g.domain = l.domain
+"""
+
+
+def leads_decided(tx: sa.Connection, since: datetime, until: datetime) -> Sequence[sa.Row[Any]]:
+    """Leads that were decided on for the first time in that period, with their facts of today, and who got them."""
+    return tx.execute(
+        sa.text(
+            f"""
+            SELECT coalesce(l.score, 0) AS priority, d.decided_at, d.partner_id, {_LEAD_FACTS}
+            FROM ledger.routing_decision d JOIN core.lead l ON l.id = d.lead_id {_LEAD_JOINS}
+            WHERE d.rank = 1 AND d.decided_at >= :since AND d.decided_at < :until
+              AND d.outcome NOT IN ('test', 'status')
+            ORDER BY d.decided_at, l.id
+            """
+        ),
+        {"since": since, "until": until, "now": since},
     ).all()
 
 
@@ -61,7 +102,7 @@ def partners(tx: sa.Connection, since: datetime) -> Sequence[sa.Row[Any]]:
         sa.text(
             f"""
             SELECT p.id, p.name, p.partner_key, p.status, p.tier, p.territories, p.products, p.industries, p.languages,
-                   p.certifications, p.weekly_capacity, p.is_test,
+                   p.certifications, p.weekly_capacity, p.is_test, p.country, p.region, p.time_zone,
                    coalesce(d.won, 0) + coalesce(o.won, 0) AS won, coalesce(d.lost, 0) + coalesce(o.lost, 0) AS lost,
                    o.response_h
             FROM core.partner p
@@ -83,18 +124,38 @@ def partners(tx: sa.Connection, since: datetime) -> Sequence[sa.Row[Any]]:
     ).all()
 
 
-def certificates(tx: sa.Connection) -> dict[str, dict[str, date | None]]:
-    """Certificates granted, by partner id: name -> last day (None: no end)."""
+def segment_records(tx: sa.Connection, since: datetime) -> dict[str, dict[str, tuple[int, int]]]:
+    """Leads won and lost since that time, by partner id and segment of the lead."""
+    rows = tx.execute(
+        sa.text(
+            "SELECT o.partner_id, l.segment, count(*) FILTER (WHERE o.partner_stage = 'won') AS won, "
+            "count(*) FILTER (WHERE o.partner_stage = 'lost') AS lost "
+            "FROM ledger.lead_offer o JOIN core.lead l ON l.id = o.lead_id "
+            "WHERE o.offered_at >= :since AND l.segment IS NOT NULL AND o.partner_stage IN ('won', 'lost') "
+            "GROUP BY 1, 2"
+        ),
+        {"since": since},
+    )
+    found: dict[str, dict[str, tuple[int, int]]] = {}
+    for r in rows:
+        found.setdefault(r.partner_id, {})[r.segment] = (r.won, r.lost)
+    return found
+
+
+def certificates(tx: sa.Connection, today: date) -> dict[str, dict[str, date | None]]:
+    """Certificates granted and begun, by partner id: name -> last day (None: no end)."""
     rows = tx.execute(
         sa.text(
             f"""
-            SELECT coalesce({entity_of("partner=c.partner_ref")}, p.id) AS partner_id, c.name,
-                   max(c.expires_on) AS until
+            SELECT {_HOLDER} AS partner_id, c.name,
+                   CASE WHEN bool_or(c.expires_on IS NULL) THEN NULL ELSE max(c.expires_on) END AS until
             FROM core.certification c LEFT JOIN core.partner p ON p.partner_key = c.partner_key
             WHERE c.name IS NOT NULL AND c.merged_into IS NULL AND c.deleted_at IS NULL
-              AND coalesce(c.status, 'granted') IN ('granted', 'expiring') GROUP BY 1, 2
+              AND coalesce(c.status, 'granted') IN ('granted', 'expiring')
+              AND coalesce(c.issued_on, :today) <= :today GROUP BY 1, 2
             """
-        )
+        ),
+        {"today": today},
     )
     found: dict[str, dict[str, date | None]] = {}
     for r in rows:
@@ -103,16 +164,43 @@ def certificates(tx: sa.Connection) -> dict[str, dict[str, date | None]]:
     return found
 
 
-def standing(tx: sa.Connection, week_start: datetime) -> tuple[dict[str, int], dict[str, int]]:
-    """Offers made since the start of the week, and offers that wait, by partner."""
+_HOLDER = f"coalesce({entity_of('partner=c.partner_ref')}, p.id)"
+IN_FORCE = ("signed", "active", "expiring", "renewed")
+
+
+def agreements(tx: sa.Connection) -> dict[str, list[tuple[bool, date | None, date | None]]]:
+    """Agreements by partner id: whether it is in force by its state, its first and its last day."""
     rows = tx.execute(
         sa.text(
-            "SELECT partner_id, count(*) FILTER (WHERE offered_at >= :week), count(*) FILTER (WHERE state = 'pending') "
+            f"""
+            SELECT {_HOLDER} AS partner_id, c.status = ANY(:states) AS in_force, c.effective_on, c.expires_on
+            FROM core.agreement c LEFT JOIN core.partner p ON p.partner_key = c.partner_key
+            WHERE c.status IS NOT NULL AND c.merged_into IS NULL AND c.deleted_at IS NULL
+            """
+        ),
+        {"states": list(IN_FORCE)},
+    )
+    found: dict[str, list[tuple[bool, date | None, date | None]]] = {}
+    for r in rows:
+        if r.partner_id is not None:
+            found.setdefault(r.partner_id, []).append((r.in_force, r.effective_on, r.expires_on))
+    return found
+
+
+def standing(
+    tx: sa.Connection, week_start: datetime, day_start: datetime
+) -> tuple[dict[str, int], dict[str, int], dict[str, int]]:
+    """By partner: offers made since the start of the week, offers that wait, offers made since the start of the day."""
+    rows = tx.execute(
+        sa.text(
+            "SELECT partner_id, count(*) FILTER (WHERE offered_at >= :week), "
+            "count(*) FILTER (WHERE state = 'pending'), count(*) FILTER (WHERE offered_at >= :day) "
             "FROM ledger.lead_offer WHERE offered_at >= :week OR state = 'pending' GROUP BY 1"
         ),
-        {"week": week_start},
+        {"week": week_start, "day": day_start},
     ).all()
-    return {r[0]: r[1] for r in rows if r[1]}, {r[0]: r[2] for r in rows if r[2]}
+    week, waiting, day = ({r[0]: r[n] for r in rows if r[n]} for n in (1, 2, 3))
+    return week, waiting, day
 
 
 def open_offers(tx: sa.Connection) -> Sequence[sa.Row[Any]]:
@@ -165,7 +253,7 @@ def last_decisions(tx: sa.Connection, lead_ids: Sequence[str]) -> dict[str, sa.R
     """The latest decision of each of these leads."""
     rows = tx.execute(
         sa.text(
-            "SELECT DISTINCT ON (lead_id) lead_id, rank, partner_id, outcome, rule_version, candidates "
+            "SELECT DISTINCT ON (lead_id) lead_id, rank, partner_id, outcome, rule_version, candidates, reasons, queue "
             "FROM ledger.routing_decision WHERE lead_id = ANY(:ids) ORDER BY lead_id, rank DESC"
         ),
         {"ids": list(lead_ids)},
@@ -176,11 +264,11 @@ def last_decisions(tx: sa.Connection, lead_ids: Sequence[str]) -> dict[str, sa.R
 def write_decisions(tx: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     columns = (
         "id", "lead_id", "partner_id", "score", "rank", "decided_at", "rule_version", "outcome", "note", "candidates",
-        "run_id",
+        "reasons", "queue", "run_id",
     )  # fmt: skip
     encode = msgspec.json.encode
     values = (
-        tuple(encode(r[c]).decode() if c == "candidates" else r[c] for c in columns) for r in rows
+        tuple(encode(r[c]).decode() if c in ("candidates", "reasons") else r[c] for c in columns) for r in rows
     )
     bulk.copy(tx, "ledger.routing_decision", columns, values)
 

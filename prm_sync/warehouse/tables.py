@@ -337,8 +337,13 @@ def _ledger(metadata: sa.MetaData) -> None:
         _need("rank", "1 for the first decision of the lead", sa.Integer()),
         _need("decided_at", "When", INSTANT), _need("rule_version", "Hash of the routing policy"),
         _need("outcome", "How the partner was chosen, or why nobody was"), _need("note", "The same in words"),
-        _need("candidates", "Every partner with its score, or the reason it lost", pg.JSONB()), _may("run_id", "Run"),
+        _need("candidates", "Every partner with its score, or the reason it lost; of a large programme those who might "
+              "have had the lead", pg.JSONB()),
+        sa.Column("reasons", pg.JSONB(), nullable=False, server_default="{}",
+                  comment="How many partners did not get the lead for which reason"),
+        _may("queue", "Where a lead without a partner waits for a person"), _may("run_id", "Run"),
         sa.Index("routing_decision_by_lead", "lead_id", "rank"),
+        sa.Index("routing_decision_by_time", "decided_at"),
         schema="ledger", comment="Who was chosen for a lead, and why the others were not",
     )  # fmt: skip
     sa.Table(

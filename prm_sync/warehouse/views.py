@@ -18,7 +18,7 @@ def view_statements(tables: Tables) -> list[str]:
         out += _history(et)
         out += _public(et.entity, tables)
     if "lead" in tables.entities and "partner" in tables.entities:
-        out += [_LEAD_FACTS, _PARTNER_FACTS, _OFFERS, _FUNNEL]
+        out += [_LEAD_FACTS, _PARTNER_FACTS, _OFFERS, _UNROUTED, _FUNNEL]
         out += [f"COMMENT ON VIEW {name} IS '{doc}'" for name, doc in _DOCS.items()]
     return out
 
@@ -113,6 +113,17 @@ JOIN ledger.routing_decision d ON d.id = o.decision_id
 LEFT JOIN core.partner p ON p.id = o.partner_id
 """
 
+_UNROUTED = """
+CREATE VIEW mart.unrouted_leads AS
+SELECT l.id AS lead_id, d.queue, d.outcome,
+       (SELECT r.key FROM jsonb_each_text(d.reasons) r ORDER BY r.value::bigint DESC, r.key LIMIT 1) AS reason,
+       d.reasons, d.decided_at AS since, l.country, l.product, l.industry, l.segment, d.rule_version
+FROM core.lead l
+JOIN LATERAL (SELECT * FROM ledger.routing_decision d WHERE d.lead_id = l.id ORDER BY d.rank DESC LIMIT 1) d ON true
+WHERE l.merged_into IS NULL AND l.deleted_at IS NULL AND d.partner_id IS NULL AND d.queue IS NOT NULL
+  AND l.status NOT IN ('converted', 'disqualified')
+"""
+
 _FUNNEL = """
 CREATE VIEW mart.lead_funnel AS
 SELECT date_trunc('month', coalesce(l.created_at, l.valid_from))::date AS month, l.country, l.source,
@@ -129,5 +140,6 @@ _DOCS = {
     "core.partner_facts":
         "What prm-sync knows about a partner besides its fields: its latest month, none in the future",
     "mart.offers": "Every offer of a lead to a partner, with the time of the answer in hours",
+    "mart.unrouted_leads": "Leads that no partner may take: the queue they wait in, and partners by reason",
     "mart.lead_funnel": "Leads per month, country and source: offered, accepted, won",
 }

@@ -1,41 +1,53 @@
 """Which partner gets which lead, why the others do not, and what becomes of the offer."""
 
-from prm_sync.rules.routing.decide import route
+from prm_sync.rules.routing.board import Batch, Board, Routed
+from prm_sync.rules.routing.decide import deal, route, score_of_best
 from prm_sync.rules.routing.explain import as_json, explain
 from prm_sync.rules.routing.facts import (
     TERMS,
+    Agreement,
     Candidate,
     Decision,
     LeadFacts,
     Ledger,
     PartnerFacts,
-    tally,
+    day_start,
     unrouted,
     week_start,
 )
 from prm_sync.rules.routing.offers import Offer, Refusal, Transition, apply_answer, due, moved, withdraw
 from prm_sync.rules.routing.policy import RoutingPolicy, load_routing, routing_schema
+from prm_sync.rules.routing.replay import PastLead, Replay, replay
 
 __all__ = [
     "TERMS",
+    "Agreement",
+    "Batch",
+    "Board",
     "Candidate",
     "Decision",
     "LeadFacts",
     "Ledger",
     "Offer",
     "PartnerFacts",
+    "PastLead",
     "Refusal",
+    "Replay",
+    "Routed",
     "RoutingPolicy",
     "Transition",
     "apply_answer",
     "as_json",
+    "day_start",
+    "deal",
     "due",
     "explain",
     "load_routing",
     "moved",
+    "replay",
     "route",
     "routing_schema",
-    "tally",
+    "score_of_best",
     "unrouted",
     "week_start",
     "withdraw",

@@ -1,179 +1,152 @@
-"""Routing: leads to partners, one after the other.
-
-One lead after the other is the point: a decision depends on the lead, the partners, the policy and the ledger that the
-decisions before it left, and on nothing else. N leads in one call are N calls of one lead.
-"""
+"""Routing: leads to partners. `deal` for many leads in columns, `route` with every candidate of every lead."""
 
 from __future__ import annotations
 
-import hashlib
-from bisect import bisect_right
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
-from itertools import accumulate, compress
-from typing import TypeAlias
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 
-from prm_sync.rules.routing.eligibility import FITS, Eligibility, LeadClass
-from prm_sync.rules.routing.facts import (
-    CAPACITY,
-    ELIGIBLE,
-    Candidate,
-    Decision,
-    LeadFacts,
-    Ledger,
-    Outcome,
-    PartnerFacts,
-)
+from prm_sync.rules.routing import optimal
+from prm_sync.rules.routing.board import Batch, Board, reasons
+from prm_sync.rules.routing.eligibility import Rule
+from prm_sync.rules.routing.facts import CAPACITY, POINTS, Candidate, Decision, LeadFacts, Ledger, Outcome, PartnerFacts
 from prm_sync.rules.routing.policy import RoutingPolicy
+from prm_sync.rules.routing.roster import LOT, LOT_AT, NOBODY, LeadClass
 
-_NO_CAPACITY = -1.0
-_Turn: TypeAlias = tuple[int, float, int]
+EVERYBODY = 200  #: with more partners a decision names those who might have had the lead; the others are only counted
+RUNNERS_UP = 50  #: ... and of these so many
 
 
 def route(
     leads: Iterable[LeadFacts], partners: Iterable[PartnerFacts], ledger: Ledger, policy: RoutingPolicy, now: datetime
 ) -> list[Decision]:
-    """One decision for each lead, in their order: the first lead chooses first.
+    """One decision for each lead, in their order. Leads choose by their priority, then by id, whatever that order is.
 
     `ledger` is not changed; `ledger.after(decisions)` is what the next call needs. `now` is aware.
     """
-    board = _Board(sorted(partners, key=lambda p: p.id), ledger, policy, now)
-    return [board.decide(lead) for lead in leads]
+    asked = list(leads)
+    board = Board(partners, ledger, policy, now)
+    batch = Batch(board, asked)
+    words = _Words(board)
+    found: list[Decision | None] = [None] * len(asked)
+    if policy.choice == "optimal":
+        deal(batch)
+        for n, lead in enumerate(asked):
+            kind, rank = board.kinds[batch.kind_of[n]], batch.ranks[n]
+            outcome: Outcome = kind.stopped or ("nobody" if rank < 0 else "optimal")
+            found[n] = words.decision(lead, kind, rank, "relationship" if batch.related[n] else outcome)
+    else:
+        for n in batch.order:
+            kind = board.kinds[batch.kind_of[n]]
+            rank, outcome = board.pick(batch.ids[n], kind)
+            found[n] = words.decision(asked[n], kind, rank, outcome)
+            if rank >= 0:
+                board.take(rank)
+    return [d for d in found if d is not None]
 
 
-class _Board:
-    """The partners with what each has left, while one call goes through its leads.
+def deal(batch: Batch) -> None:
+    """Give every lead of a batch to a partner, or to nobody: the same as `route`, without words.
 
-    The flat lists hold each partner once for each fit (see `LeadClass`), so that a decision is a few calls that run
-    over a class's partners in C.
+    Raises ConfigError where the policy's choice is `optimal` and OR-tools is not installed.
     """
-
-    def __init__(self, partners: Sequence[PartnerFacts], ledger: Ledger, policy: RoutingPolicy, now: datetime) -> None:
-        self._partners, self._policy, self._now = partners, policy, now
-        self._expires = now + timedelta(hours=policy.offer.expires_after_h)
-        self._version = policy.version
-        self._eligibility = Eligibility(partners, policy, now.astimezone(UTC).date())
-        default = policy.capacity.weekly
-        self._weekly = [default if p.weekly_capacity is None else max(p.weekly_capacity, 0) for p in partners]
-        self._week = [ledger.week.get(p.id, 0) for p in partners]
-        self._open = [ledger.open.get(p.id, 0) for p in partners]
-        self._lot = [_fraction(policy.seed, p.id) for p in partners]
-        total = sum(policy.score.weights)
-        self._fit_weight, *self._weights = [w / total for w in policy.score.weights]
-        self._standings = [self._standing(p) for p in partners]
-        size = len(partners) * len(FITS)
-        self._rows: list[Candidate] = [Candidate("", "")] * size
-        self._scores = [_NO_CAPACITY] * size
-        self._turns = [(0, 0.0, 0)] * size  #: whose turn it is: fewest offers, then by lot
-        for i in range(len(partners)):
-            self._stand(i)
-
-    def decide(self, lead: LeadFacts) -> Decision:
-        policy = self._policy
-        if lead.is_test:
-            return self._nobody(lead, "test", "a test record is never routed")
-        if lead.status not in policy.eligible_statuses:
-            return self._nobody(lead, "status", f"the lead is {lead.status or 'without status'}")
-        if lead.offers >= policy.offer.max_offers:
-            return self._nobody(lead, "max_offers", f"offered {lead.offers} times already: a person must look at it")
-        known = self._eligibility.of(lead)
-        considered: tuple[Candidate, ...] = known.picked(self._rows)
-        scores: tuple[float, ...] = known.picked(self._scores)
-        top = max(scores, default=_NO_CAPACITY)
-        if top == _NO_CAPACITY:
-            return self._decision(lead, None, "nobody", "", considered, known.ruled_out)
-        outcome: Outcome = policy.choice
-        n = self._related(lead, considered)
-        if n is not None:
-            outcome = "relationship"
-        elif outcome == "best":
-            n = scores.index(top) if scores.count(top) == 1 else self._next_in_turn(known, scores, top)
-        elif outcome == "round_robin":
-            n = self._next_in_turn(known, scores, 0.0)
+    board = batch.board
+    if board.policy.choice == "optimal":
+        optimal.deal(batch)
+        return
+    kinds, kind_of, ids, ranks, full = board.kinds, batch.kind_of, batch.ids, batch.ranks, batch.full
+    pick, choose, take = board.pick, board.choose, board.take
+    for n in batch.order:
+        kind = kinds[kind_of[n]]
+        if kind.closed:
+            full[n] = kind.many
+            continue
+        if kind.owner == NOBODY:
+            rank = choose(ids[n], kind) if kind.many else NOBODY
         else:
-            n = self._drawn(lead, scores)
-        self._take(known.places[n] % len(self._partners))
-        return self._decision(lead, considered[n], outcome, "", considered, known.ruled_out)
+            rank, outcome = pick(ids[n], kind)
+            batch.related[n] = outcome == "relationship"
+        if rank < 0:
+            kind.closed = True  # an offer is never taken back within a batch
+            full[n] = kind.many
+            continue
+        ranks[n] = rank
+        if kind.many > 1 and kind.full_of is not kind.roster.full:
+            kind.full_of, kind.full = kind.roster.full, (kind.passed & kind.roster.full).bit_count()
+        full[n] = kind.full
+        take(rank)
 
-    def _related(self, lead: LeadFacts, considered: tuple[Candidate, ...]) -> int | None:
-        """The partner who serves the lead's account, where the policy gives it the lead and it may have it."""
-        name = lead.account_partner_id
-        if name is None or self._policy.rules.relationship == "off":
-            return None
-        return next((n for n, c in enumerate(considered) if c.partner_id == name and c.code == ELIGIBLE), None)
 
-    def _next_in_turn(self, known: LeadClass, scores: tuple[float, ...], least: float) -> int:
-        """Who had the fewest offers this week, of those with that score at least; then by lot."""
-        turns: tuple[_Turn, ...] = known.picked(self._turns)
-        return turns.index(min(compress(turns, [score >= least for score in scores])))
+def score_of_best(
+    leads: Iterable[LeadFacts], partners: Iterable[PartnerFacts], ledger: Ledger, policy: RoutingPolicy, now: datetime
+) -> tuple[float, int]:
+    """What the choice `best` would come to: the sum of scores by the load at the beginning, and leads given."""
+    batch = Batch(Board(partners, ledger, policy.model_copy(update={"choice": "best"}), now), leads)
+    deal(batch)
+    return batch.points() / POINTS, sum(rank >= 0 for rank in batch.ranks)
 
-    def _drawn(self, lead: LeadFacts, scores: tuple[float, ...]) -> int:
-        """By lot: the draw is the lead's own, so neither the batch nor its order moves it."""
-        sums = list(accumulate([max(score, 0.0) for score in scores]))
-        if sums[-1] == 0.0:
-            sums = list(accumulate([float(score >= 0.0) for score in scores]))
-        return bisect_right(sums, _fraction(self._policy.seed, lead.id) * sums[-1])
 
-    def _take(self, i: int) -> None:
-        self._week[i] += 1
-        self._open[i] += 1
-        self._stand(i)
+class _Words:
+    """Decisions in words, as the board stands."""
 
-    def _stand(self, i: int) -> None:
-        """Puts down a partner as it stands now, at each fit: its score, or that it has no capacity left."""
-        week, weekly, size = self._week[i], self._weekly[i], len(self._partners)
-        name = self._partners[i].id
-        full = self._full(i)
-        turn = (week, self._lot[i], i)
-        if full:
-            none = Candidate(name, CAPACITY, full)
-            for place in range(i, size * len(FITS), size):
-                self._rows[place], self._scores[place] = none, _NO_CAPACITY
-            return
-        win_rate, response, tier = self._standings[i]
-        load = round(self._weights[2] * max(0.0, 1 - week / weekly), 4) if weekly else 0.0
-        for place, fit in zip(range(i, size * len(FITS), size), FITS, strict=True):
-            match = round(self._fit_weight * fit, 4)
-            score = min(round(match + win_rate + response + load + tier, 4), 1.0)
-            self._rows[place] = Candidate(name, ELIGIBLE, "", score, (match, win_rate, response, load, tier))
-            self._scores[place], self._turns[place] = score, turn
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self._expires = board.now + timedelta(hours=board.policy.offer.expires_after_h)
+        self._all = len(board.partners) <= EVERYBODY
+        self._ruled_out: dict[int, tuple[Candidate, ...]] = {}
+        self._verdicts: dict[tuple[int, str, object], Candidate] = {}
 
-    def _full(self, i: int) -> str:
-        """Why a partner can take no more; empty where it can."""
-        if not self._policy.rules.capacity:
-            return ""
-        if self._week[i] >= self._weekly[i]:
-            return f"{self._week[i]} offers this week of at most {self._weekly[i]}"
-        most = self._policy.capacity.max_open
-        return f"{self._open[i]} offers open of at most {most}" if self._open[i] >= most else ""
-
-    def _standing(self, partner: PartnerFacts) -> tuple[float, float, float]:
-        """What win_rate, response_time and tier add to the score: neither the lead nor the ledger changes them."""
-        score = self._policy.score
-        prior = score.win_rate.prior_deals
-        win_rate = (partner.won + score.win_rate.prior * prior) / (partner.won + partner.lost + prior)
-        half = score.response_time.half_after_h
-        hours = partner.response_h
-        response = score.response_time.unknown if hours is None else half / (half + max(hours, 0.0))
-        tiers = {name.casefold(): value for name, value in score.tier.tiers.items()}
-        tier = tiers.get((partner.tier or "").casefold(), score.tier.other)
-        weigh_win, weigh_response, _, weigh_tier = self._weights
-        return round(weigh_win * win_rate, 4), round(weigh_response * response, 4), round(weigh_tier * tier, 4)
-
-    def _nobody(self, lead: LeadFacts, outcome: Outcome, note: str) -> Decision:
-        return self._decision(lead, None, outcome, note, (), ())
-
-    def _decision(
-        self, lead: LeadFacts, row: Candidate | None, outcome: Outcome, note: str,
-        considered: tuple[Candidate, ...], ruled_out: tuple[Candidate, ...],
-    ) -> Decision:  # fmt: skip
-        partner, score = (None, None) if row is None else (row[0], row[3])
+    def decision(self, lead: LeadFacts, kind: LeadClass, rank: int, outcome: Outcome) -> Decision:
+        board, policy = self._board, self._board.policy
+        winner = kind.roster.row(rank) if rank >= 0 else None
+        considered = self._considered(kind, rank) if kind.stopped is None else ()
+        full = sum(c.code == CAPACITY for c in considered)
+        outscored = len(considered) - full - (winner is not None)
+        counts = reasons(board.codes, kind.failed, full, outscored)
+        if not self._all:
+            considered = tuple(sorted(considered, key=lambda c: (c is not winner, -(c.score or 0)))[:RUNNERS_UP])
+        queue = None
+        if winner is None and outcome not in ("test", "status"):
+            queue = policy.queues.of(next(iter(counts), outcome) if outcome == "nobody" else outcome)
         return Decision(
-            lead.id, partner, score, outcome, note, considered, ruled_out, self._version, self._now, self._expires
-        )
+            lead.id, winner and winner.partner_id, winner and winner.score, outcome, self._note(lead, outcome),
+            considered, self._others(lead, kind) if self._all and kind.stopped is None else (), counts, queue,
+            policy.version, board.now, self._expires,
+        )  # fmt: skip
 
+    def _considered(self, kind: LeadClass, rank: int) -> tuple[Candidate, ...]:
+        """Everybody who passed all rules but capacity, as they stand; the winner as it was chosen."""
+        board, roster, rows = self._board, kind.roster, []
+        chosen = rank >> LOT_AT & LOT if rank >= 0 else -1
+        for i, grade in roster.members(kind):
+            if i == chosen:
+                rows.append(roster.row(rank))
+            elif (stands := roster.rank(i, grade) + board.load[i]) >= 0:
+                rows.append(roster.row(stands))
+            else:
+                rows.append(roster.full_row(i, board.why_full(i)))
+        return tuple(rows)
 
-def _fraction(seed: int, name: str) -> float:
-    """A number in [0, 1) that is the same for the same seed and name in every process."""
-    digest = hashlib.blake2b(f"{seed}:{name}".encode(), digest_size=6).digest()
-    return int.from_bytes(digest, "big") / (1 << 48)
+    def _others(self, lead: LeadFacts, kind: LeadClass) -> tuple[Candidate, ...]:
+        """Everybody else, with the first rule that they fail; the same for all leads of a class."""
+        if kind.number not in self._ruled_out:
+            self._ruled_out[kind.number] = tuple(self._verdict(i, r, lead) for i, r in kind.roster.ruled_out(lead))
+        return self._ruled_out[kind.number]
+
+    def _verdict(self, i: int, rule: Rule, lead: LeadFacts) -> Candidate:
+        key = (i, rule.code, rule.given(lead))
+        if key not in self._verdicts:
+            partner = self._board.partners[i]
+            self._verdicts[key] = Candidate(partner.id, rule.code, rule.words(partner, lead))
+        return self._verdicts[key]
+
+    def _note(self, lead: LeadFacts, outcome: Outcome) -> str:
+        match outcome:
+            case "test":
+                return "a test record is never routed"
+            case "status":
+                return f"the lead is {lead.status or 'without status'}"
+            case "max_offers":
+                return f"offered {lead.offers} times already: a person must look at it"
+            case _:
+                return ""
+

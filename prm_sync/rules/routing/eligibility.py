@@ -1,246 +1,276 @@
-"""The hard rules, except capacity: which partners a lead may go to, and in words why not to the others.
+"""The hard rules, except capacity: what each asks of a lead, what a partner holds, and in words why a partner fails.
 
-They look only at a few of a lead's facts. Leads that agree in these are one class, and a class is decided once; what a
-class is made of (the verdicts for one country, for one product ...) is remembered too, since classes share it.
+A rule is about tokens. A lead asks for some; a partner that holds one of them passes, or, where the rule bars, fails.
+Batches work with sets of partners that hold a token (`roster`), explanations with one partner at a time: both by this.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
-from operator import itemgetter
-from typing import Any
+from datetime import UTC, datetime
+from operator import attrgetter
 
+from prm_sync.rules.calendar import Calendar, is_open, is_working_day, local_day
 from prm_sync.rules.fold import fold
-from prm_sync.rules.routing.facts import Candidate, LeadFacts, PartnerFacts
-from prm_sync.rules.routing.policy import EVERYWHERE, Exclusion, RoutingPolicy
+from prm_sync.rules.routing.facts import LeadFacts, PartnerFacts
+from prm_sync.rules.routing.policy import RoutingPolicy, WorkingCalendar
+from prm_sync.rules.routing.territory import Atlas
 
-_REGION = re.compile(r"[A-Z0-9]{1,3}")
 _SHOWN = 6  #: most territories, products ... that one reason names
-
-
-FITS = (0.0, 0.5, 1.0)
-"""Every fit there is: of product and industry, as far as the lead names them, the partner names none, half or all."""
+NOTHING: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
-class LeadClass:
-    """What is decided about all leads that agree in the facts that the rules look at.
-
-    A place is `partner's position + number of partners * position of its fit in FITS`: one index into one flat list
-    of all partners at each fit. `picked` gives what stands there at the places of this class.
-    """
-
-    places: tuple[int, ...]
-    ruled_out: tuple[Candidate, ...]
-    picked: Callable[[list[Any]], tuple[Any, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """One partner, its lists in the form in which they are compared."""
-
-    facts: PartnerFacts
-    territories: frozenset[str]
-    products: frozenset[str]
-    industries: frozenset[str]
-    languages: frozenset[str]
-    certifications: dict[str, date | None]
-    excluded: tuple[Exclusion, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Rule:
-    """One hard rule: what it looks at (the verdicts are remembered by it), and why a partner fails."""
+class Rule:
+    """One hard rule."""
 
     code: str
-    given: Hashable
-    why_not: Callable[[_Known, LeadFacts], str | None]
+    given: Callable[[LeadFacts], Hashable]  #: what of a lead it looks at; falsy: it asks nothing, all pass
+    tokens: Callable[[Hashable], Iterable[str]]  #: what that asks for
+    held: Callable[[PartnerFacts], frozenset[str] | None]  #: what a partner holds; None: whatever is asked for
+    words: Callable[[PartnerFacts, LeadFacts], str]  #: why a partner fails
+    bars: bool = False  #: who holds a token fails
+
+    def passes(self, partner: PartnerFacts, lead: LeadFacts) -> bool:
+        given, held = self.given(lead), self.held(partner)
+        if not given or held is None:
+            return True
+        return held.isdisjoint(self.tokens(given)) == self.bars
 
 
-class Eligibility:
-    """The rules of one policy over one set of partners on one day."""
+class RuleBook:
+    """The rules of one policy that are on, at one time, in the order in which a person would ask."""
 
-    def __init__(self, partners: Sequence[PartnerFacts], policy: RoutingPolicy, today: date) -> None:
-        self._policy, self._today = policy, today
-        self._areas = {fold(name): places for name, places in policy.areas.items()}
-        self._regions = {
-            (code[:2], fold(name)): code for code, names in policy.region_names.items() for name in (code, *names)
-        }
-        self._known = [self._known_of(p) for p in partners]
-        self._verdicts: dict[tuple[str, Hashable], list[Candidate | None] | None] = {}
-        self._classes: dict[Hashable, LeadClass] = {}
+    def __init__(self, policy: RoutingPolicy, partners: Sequence[PartnerFacts], now: datetime) -> None:
+        self.policy, self.now, self.today = policy, now, now.astimezone(UTC).date()
+        self.atlas = Atlas(policy.areas, policy.region_names, (p.territories for p in partners))
+        self._calendars = _Calendars(policy.calendars)
+        self._tiers: dict[tuple[str | None, ...], frozenset[str]] = {}
+        on = policy.rules
+        standing = [Rule("test", _always, _no_tokens, lambda p: NOTHING if p.is_test else None, _test)]
+        standing.append(Rule("status", _always, _no_tokens, self._status_held, self._status))
+        if on.agreement != "off":
+            standing.append(Rule("agreement", _always, _no_tokens, self._agreement_held, self._agreement))
+        if on.calendar != "off":
+            standing.append(Rule("calendar", _always, _no_tokens, self._calendar_held, self._calendar))
+        self.standing = tuple(standing)  #: these ask nothing of the lead
+        self.asking = tuple(self._asking())
 
-    def of(self, lead: LeadFacts) -> LeadClass:
-        """The class of a lead."""
-        key = (
-            lead.country, lead.region, lead.product, lead.industry, lead.language, lead.certification,
-            lead.declined_by, lead.expired_by,
-            lead.account_partner_id if self._policy.rules.relationship == "exclusive" else None,
-            (lead.domain, lead.account_number) if self._policy.exclusions else None,
-        )  # fmt: skip
-        found = self._classes.get(key)
-        if found is None:
-            found = self._classes[key] = self._class_of(lead)
-        return found
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        return self.standing + self.asking
 
-    def _class_of(self, lead: LeadFacts) -> LeadClass:
-        """The first rule that each partner fails, in the order in which a person would ask."""
-        first: list[Candidate | None] = [None] * len(self._known)
-        for rule in self._rules_for(lead):
-            verdicts = self._verdicts_of(rule, lead)
-            if verdicts is not None:
-                first = [a or b for a, b in zip(first, verdicts, strict=True)]
-        size = len(self._known)
-        places = tuple(
-            i + size * FITS.index(_fit(partner, lead))
-            for i, (partner, failed) in enumerate(zip(self._known, first, strict=True))
-            if failed is None
-        )
-        return LeadClass(places, tuple(failed for failed in first if failed is not None), _picking(places))
-
-    def _rules_for(self, lead: LeadFacts) -> list[_Rule]:
-        """The rules that are on, and that this lead has anything to ask of."""
-        on = self._policy.rules
-        rules = [_Rule("test", None, _test), _Rule("status", None, self._status)]
-        if self._policy.exclusions:
-            rules.append(_Rule("exclusion", (lead.domain, lead.account_number), _exclusion))
-        if on.relationship == "exclusive" and lead.account_partner_id:
-            rules.append(_Rule("relationship", lead.account_partner_id, _relationship))
-        if on.prior_decline and lead.declined_by:
-            rules.append(_Rule("prior_decline", lead.declined_by, _prior_decline))
-        if on.prior_expiry and lead.expired_by:
-            rules.append(_Rule("prior_expiry", lead.expired_by, _prior_expiry))
+    def _asking(self) -> Iterable[Rule]:
+        on = self.policy.rules
+        if self.policy.exclusions:
+            yield Rule("exclusion", self.exclusions_of, _the_same, self._excluded, self._exclusion, bars=True)
+        if on.relationship == "exclusive":
+            yield Rule("relationship", attrgetter("account_partner_id"), _one, _itself, _relationship)
+        if on.protected_deal:
+            yield Rule("protected_deal", attrgetter("registered_by"), _the_same, _itself, _protected_deal)
+        if on.prior_decline:
+            yield Rule("prior_decline", attrgetter("declined_by"), _the_same, _itself, _prior_decline, bars=True)
+        if on.prior_expiry:
+            yield Rule("prior_expiry", attrgetter("expired_by"), _the_same, _itself, _prior_expiry, bars=True)
         if on.territory:
-            rules.append(_Rule("territory", (lead.country, lead.region), self._territory))
-        if on.product and lead.product:
-            rules.append(_Rule("product", lead.product, _product))
-        if on.industry and lead.industry:
-            rules.append(_Rule("industry", lead.industry, _industry))
-        if on.language and lead.language:
-            rules.append(_Rule("language", lead.language, _language))
-        if on.certification and lead.certification:
-            rules.append(_Rule("certification", lead.certification, self._certification))
-        return rules
+            place_of = self._place_of if self.atlas.by_postcode else attrgetter("country", "region", "segment")
+            yield Rule("territory", place_of, self._places, self._territories, self._territory)
+        if on.product:
+            yield Rule("product", attrgetter("product"), _folded, lambda p: _listed(p.products), _product)
+        if on.industry:
+            yield Rule("industry", attrgetter("industry"), _folded, lambda p: _listed(p.industries), _industry)
+        if on.language:
+            yield Rule("language", attrgetter("language"), _folded, lambda p: _listed(p.languages), _language)
+        if on.tier and self.policy.tiers_needed:
+            yield Rule("tier", self._tiers_needed, _the_same, lambda p: frozenset({fold(p.tier or "")}), self._tier)
+        if on.certification:
+            yield Rule("certification", attrgetter("certification"), _folded, self._certified, self._certification)
 
-    def _verdicts_of(self, rule: _Rule, lead: LeadFacts) -> list[Candidate | None] | None:
-        """For each partner the reason it fails, or None; None alone where all pass."""
-        key = (rule.code, rule.given)
-        if key not in self._verdicts:
-            verdicts: list[Candidate | None] = []
-            for partner in self._known:
-                reason = rule.why_not(partner, lead)
-                verdicts.append(Candidate(partner.facts.id, rule.code, reason) if reason else None)
-            self._verdicts[key] = verdicts if any(verdicts) else None
-        return self._verdicts[key]
+    # --- partners as such ---
 
-    def _known_of(self, partner: PartnerFacts) -> _Known:
-        names = {partner.id, partner.key}
-        return _Known(
-            partner,
-            frozenset(p for t in partner.territories for p in self._areas.get(fold(t), (t.strip().upper(),))),
-            frozenset(map(fold, partner.products)),
-            frozenset(map(fold, partner.industries)),
-            frozenset(map(fold, partner.languages)),
-            {fold(name): last for name, last in partner.certifications.items()},
-            tuple(x for x in self._policy.exclusions if x.partner in names),
+    def _status_held(self, partner: PartnerFacts) -> frozenset[str] | None:
+        return None if partner.status in self.policy.partner_statuses else NOTHING
+
+    def _status(self, partner: PartnerFacts, _: LeadFacts) -> str:
+        wanted = _list(self.policy.partner_statuses, " or ")
+        return f"the partner is {partner.status or 'without status'}, not {wanted}"
+
+    def _agreement_held(self, partner: PartnerFacts) -> frozenset[str] | None:
+        if not partner.agreements:
+            return None if self.policy.rules.agreement == "if_known" else NOTHING
+        return None if any(a.holds_on(self.today) for a in partner.agreements) else NOTHING
+
+    def _agreement(self, partner: PartnerFacts, _: LeadFacts) -> str:
+        if not partner.agreements:
+            return "there is no agreement with the partner"
+        ends = [a.last for a in partner.agreements if a.last is not None and a.last < self.today]
+        return "no agreement is in force" + (f"; the last one ended on {max(ends)}" if ends else "")
+
+    def _calendar_held(self, partner: PartnerFacts) -> frozenset[str] | None:
+        calendar = self._calendars.of(partner)
+        if self.policy.rules.calendar == "working_day":
+            works = is_working_day(calendar, local_day(calendar, self.now))
+        else:
+            works = is_open(calendar, self.now)
+        return None if works else NOTHING
+
+    def _calendar(self, partner: PartnerFacts, _: LeadFacts) -> str:
+        calendar = self._calendars.of(partner)
+        there = self.now.astimezone(calendar.zone)
+        if is_working_day(calendar, there.date()):
+            return f"is closed at {there:%H:%M} {calendar.zone.key}"
+        return f"does not work on {there:%A}, {there:%Y-%m-%d}"
+
+    # --- what a lead asks for ---
+
+    def exclusions_of(self, lead: LeadFacts) -> tuple[str, ...]:
+        """The numbers of the exclusions that name the lead's company."""
+        if not lead.domain and not lead.account_number:
+            return ()
+        domain = f".{(lead.domain or '').lower()}"
+        return tuple(
+            str(n)
+            for n, x in enumerate(self.policy.exclusions)
+            if (x.account is not None and lead.account_number == x.account)
+            or (x.domain is not None and domain.endswith(f".{x.domain.lower()}"))
         )
 
-    def _status(self, partner: _Known, _: LeadFacts) -> str | None:
-        if partner.facts.status in self._policy.partner_statuses:
-            return None
-        wanted = _list(self._policy.partner_statuses, " or ")
-        return f"the partner is {partner.facts.status or 'without status'}, not {wanted}"
+    def _excluded(self, partner: PartnerFacts) -> frozenset[str] | None:
+        names = {partner.id, partner.key}
+        return frozenset(str(n) for n, x in enumerate(self.policy.exclusions) if x.partner in names) or None
 
-    def _territory(self, partner: _Known, lead: LeadFacts) -> str | None:
-        sells = partner.territories
-        if EVERYWHERE in sells:
-            return None
-        country = (lead.country or "").upper()
-        region = self._region_of(country, lead.region)
-        if country and (country in sells or region in sells):
-            return None
+    def _exclusion(self, partner: PartnerFacts, lead: LeadFacts) -> str:
+        held = self._excluded(partner) or NOTHING
+        x = self.policy.exclusions[int(next(n for n in self.exclusions_of(lead) if n in held))]
+        return f"excluded from {x.domain or f'account {x.account}'}: {x.because}"
+
+    def _place_of(self, lead: LeadFacts) -> Hashable:
+        return (lead.country, lead.region, lead.segment, *self.atlas.postcodes_of(lead.country, lead.postcode))
+
+    def _places(self, given: Hashable) -> Iterable[str]:
+        return self.atlas.tokens_at(*given)  # type: ignore[misc]  # what `_place_of` gave
+
+    def _territories(self, partner: PartnerFacts) -> frozenset[str]:
+        return self.atlas.tokens_of(partner.territories)
+
+    def _territory(self, partner: PartnerFacts, lead: LeadFacts) -> str:
+        country, named = (lead.country or "").upper(), partner.territories
         where = "the lead has no country"
         if country:
-            where = f"the lead is in {country}" + (f" ({region or lead.region})" if lead.region else "")
-        named = partner.facts.territories
+            region = self.atlas.region_of(country, lead.region) or lead.region
+            where = f"the lead is in {country}" + (f" ({region})" if lead.region else "")
+        tokens = self._territories(partner)
+        if lead.segment and any("/" in t for t in tokens):
+            where += f", segment {lead.segment}"
+        if any(":" in t for t in tokens):
+            where += ", at another postcode" if lead.postcode else ", without a postcode"
         return f"sells in {_list(named)}; {where}" if named else f"no territory is known; {where}"
 
-    def _region_of(self, country: str, region: str | None) -> str | None:
-        """The ISO 3166-2 code of a region as written, where it is one or the policy names it."""
-        if not region:
-            return None
-        written = region.strip().upper()
-        if written.startswith(f"{country}-"):
-            return written
-        named = self._regions.get((country, fold(region)))
-        return named or (f"{country}-{written}" if _REGION.fullmatch(written) else None)
+    def _tiers_needed(self, lead: LeadFacts) -> frozenset[str]:
+        """The levels that may have a lead; several needs are all to be met."""
+        key = (lead.segment, lead.product, lead.country)
+        if key not in self._tiers:
+            self._tiers[key] = self._tiers_of(*key)
+        return self._tiers[key]
 
-    def _certification(self, partner: _Known, lead: LeadFacts) -> str | None:
+    def _tiers_of(self, segment: str | None, product: str | None, country: str | None) -> frozenset[str]:
+        needed: frozenset[str] | None = None
+        for need in self.policy.tiers_needed:
+            asked = ((need.segment, segment), (need.product, product), (need.country, country))
+            if all(not words or fold(word or "") in map(fold, words) for words, word in asked):
+                tiers = frozenset(map(fold, need.tiers))
+                needed = tiers if needed is None else needed & tiers
+        if needed is None:
+            return NOTHING
+        return needed or frozenset({" "})  # no level meets all needs: a token that nobody holds
+
+    def _tier(self, partner: PartnerFacts, lead: LeadFacts) -> str:
+        needed = _list(t for t in self._tiers_needed(lead) if t.strip()) or "levels that exclude one another"
+        return f"is {partner.tier or 'without level'}; the lead needs {needed}"
+
+    def _certified(self, partner: PartnerFacts) -> frozenset[str]:
+        return frozenset(fold(n) for n, last in partner.certifications.items() if last is None or last >= self.today)
+
+    def _certification(self, partner: PartnerFacts, lead: LeadFacts) -> str:
         name = lead.certification or ""
-        key = fold(name)
-        if key not in partner.certifications:
-            return f"does not hold '{name}'"
-        last = partner.certifications[key]
-        return f"'{name}' was valid until {last}" if last is not None and last < self._today else None
+        last = {fold(n): last for n, last in partner.certifications.items()}.get(fold(name))
+        return f"does not hold '{name}'" if last is None else f"'{name}' was valid until {last}"
 
 
-def _test(partner: _Known, _: LeadFacts) -> str | None:
-    return "the partner is a test record" if partner.facts.is_test else None
+class _Calendars:
+    """The calendar of each partner: of its country, or the one for all others; in its own time zone if it has one."""
+
+    def __init__(self, named: dict[str, WorkingCalendar]) -> None:
+        self._by_country = {country: c for c in named.values() for country in c.countries}
+        self._other = next((c for c in named.values() if not c.countries), WorkingCalendar())
+        self._known: dict[tuple[str | None, str | None], Calendar] = {}
+
+    def of(self, partner: PartnerFacts) -> Calendar:
+        key = (partner.country, partner.time_zone)
+        if key not in self._known:
+            self._known[key] = self._by_country.get((partner.country or "").upper(), self._other).of(partner.time_zone)
+        return self._known[key]
 
 
-def _exclusion(partner: _Known, lead: LeadFacts) -> str | None:
-    for x in partner.excluded:
-        if x.account is not None and lead.account_number == x.account:
-            return f"excluded from account {x.account}: {x.because}"
-        if x.domain is not None and f".{(lead.domain or '').lower()}".endswith(f".{x.domain.lower()}"):
-            return f"excluded from {x.domain}: {x.because}"
-    return None
+def _always(_: LeadFacts) -> bool:
+    return True
 
 
-def _relationship(partner: _Known, lead: LeadFacts) -> str | None:
-    return None if partner.facts.id == lead.account_partner_id else "another partner serves the lead's account"
+def _no_tokens(_: Hashable) -> Iterable[str]:
+    return ()
 
 
-def _prior_decline(partner: _Known, lead: LeadFacts) -> str | None:
-    return "declined this lead before" if partner.facts.id in lead.declined_by else None
+def _the_same(given: Hashable) -> Iterable[str]:
+    return given  # type: ignore[return-value]  # a set or tuple of tokens
 
 
-def _prior_expiry(partner: _Known, lead: LeadFacts) -> str | None:
-    return "let an offer of this lead run out before" if partner.facts.id in lead.expired_by else None
+def _one(given: Hashable) -> Iterable[str]:
+    return (str(given),)
 
 
-def _product(partner: _Known, lead: LeadFacts) -> str | None:
-    if not partner.products or fold(lead.product or "") in partner.products:
-        return None
-    return f"sells {_list(partner.facts.products)}; the lead wants {lead.product}"
+def _folded(given: Hashable) -> Iterable[str]:
+    return (fold(str(given)),)
 
 
-def _industry(partner: _Known, lead: LeadFacts) -> str | None:
-    if not partner.industries or fold(lead.industry or "") in partner.industries:
-        return None
-    return f"serves {_list(partner.facts.industries)}; the lead is in {lead.industry}"
+def _itself(partner: PartnerFacts) -> frozenset[str]:
+    return frozenset({partner.id})
 
 
-def _language(partner: _Known, lead: LeadFacts) -> str | None:
-    if not partner.languages or fold(lead.language or "") in partner.languages:
-        return None
-    return f"speaks {_list(partner.facts.languages)}; the lead speaks {lead.language}"
+def _listed(names: tuple[str, ...]) -> frozenset[str] | None:
+    return frozenset(map(fold, names)) or None
 
 
-def _fit(partner: _Known, lead: LeadFacts) -> float:
-    """Share of the lead's product and industry that the partner names: a specialist goes before one who takes all."""
-    asked = [(lead.product, partner.products), (lead.industry, partner.industries)]
-    named = [fold(word) in known for word, known in asked if word]
-    return sum(named) / len(named) if named else 0.0
+def _test(_: PartnerFacts, __: LeadFacts) -> str:
+    return "the partner is a test record"
 
 
-def _picking(places: tuple[int, ...]) -> Callable[[list[Any]], tuple[Any, ...]]:
-    if len(places) > 1:
-        return itemgetter(*places)
-    return lambda values: tuple(values[p] for p in places)  # itemgetter knows no tuple of one or none
+def _relationship(_: PartnerFacts, __: LeadFacts) -> str:
+    return "another partner serves the lead's account"
+
+
+def _protected_deal(_: PartnerFacts, __: LeadFacts) -> str:
+    return "another partner has registered a deal with the company, and is protected"
+
+
+def _prior_decline(_: PartnerFacts, __: LeadFacts) -> str:
+    return "declined this lead before"
+
+
+def _prior_expiry(_: PartnerFacts, __: LeadFacts) -> str:
+    return "let an offer of this lead run out before"
+
+
+def _product(partner: PartnerFacts, lead: LeadFacts) -> str:
+    return f"sells {_list(partner.products)}; the lead wants {lead.product}"
+
+
+def _industry(partner: PartnerFacts, lead: LeadFacts) -> str:
+    return f"serves {_list(partner.industries)}; the lead is in {lead.industry}"
+
+
+def _language(partner: PartnerFacts, lead: LeadFacts) -> str:
+    return f"speaks {_list(partner.languages)}; the lead speaks {lead.language}"
 
 
 def _list(names: Iterable[str], joint: str = ", ") -> str:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from prm_sync.rules.routing.facts import ELIGIBLE, TERMS, Candidate, Decision
+from prm_sync.rules.routing.facts import ELIGIBLE, OUTSCORED, TERMS, Candidate, Decision
 
 _CHOSEN = {
     "best": "highest score",
     "round_robin": "fewest offers this week",
     "weighted": "drawn by lot, the score being the chance",
+    "optimal": "the batch as a whole scores highest so",
     "relationship": "serves the lead's account already",
 }
 _LOST = {
-    "best": "lower score, or equal with more offers this week",
+    "best": "lower score, or equal and lost the draw",
     "round_robin": "had as many or more offers this week",
     "weighted": "not drawn",
+    "optimal": "the batch as a whole scores less with it",
     "relationship": "does not serve the lead's account",
 }
 
@@ -32,6 +35,8 @@ def as_json(decision: Decision) -> dict[str, Any]:
         "rule_version": decision.rule_version,
         "decided_at": decision.decided_at.isoformat(),
         "candidates": decision.candidates,
+        "reasons": dict(decision.reasons),
+        "queue": decision.queue,
     }
 
 
@@ -51,16 +56,23 @@ def explain(stored: Mapping[str, Any], names: Mapping[str, str] | None = None) -
         verdict = f"chosen: {_CHOSEN[outcome]}" if c.partner_id == winner else f"not chosen: {_LOST[outcome]}"
         lines.append(f"  {called[c.partner_id]}: {verdict}; {_score(c, place[c.partner_id], len(ranked))}")
     lines += [f"  {called[c.partner_id]}: no, {c.code.replace('_', ' ')}: {c.detail}" for c in ruled_out]
+    named = Counter(OUTSCORED if c.code == ELIGIBLE else c.code for c in rows if c.partner_id != winner)
+    rest = {code: n - named[code] for code, n in (stored.get("reasons") or {}).items() if n > named[code]}
+    if rest:
+        lines.append("  and not named one by one: " + ", ".join(f"{n} {c.replace('_', ' ')}" for c, n in rest.items()))
     return lines
 
 
 def _headline(stored: Mapping[str, Any], winner: str | None) -> str:
-    lead, count = stored["lead_id"], len(stored["candidates"])
+    lead = stored["lead_id"]
+    counted = sum((stored.get("reasons") or {}).values()) + (winner is not None)
+    count = max(counted, len(stored["candidates"]))
     when = f"decided {stored['decided_at']} by rules {stored['rule_version']}"
     if winner is not None:
         return f"lead {lead} goes to {winner}, one of {count} partners; {when}"
     why = stored.get("note") or f"each of {count} partners is ruled out"
-    return f"lead {lead} goes to nobody: {why}; {when}"
+    queue = f"; it waits in queue {stored['queue']}" if stored.get("queue") else ""
+    return f"lead {lead} goes to nobody: {why}{queue}; {when}"
 
 
 def _candidate(row: Sequence[Any]) -> Candidate:

@@ -8,33 +8,45 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal, NamedTuple
 
-TERMS = ("fit", "win_rate", "response_time", "load", "tier")
-"""The terms of the score, in the order of `Candidate.terms`."""
+TERMS = ("fit", "win_rate", "response_time", "load", "tier", "distance")
+"""The terms of the score, in the order of `Candidate.terms`. Decisions of older versions may have fewer."""
 
 ELIGIBLE = "eligible"
 CAPACITY = "capacity"
-Outcome = Literal["best", "round_robin", "weighted", "relationship", "status", "test", "max_offers", "nobody"]
+OUTSCORED = "outscored"  #: in counts of reasons: could have had the lead, but another was chosen
+Choice = Literal["best", "round_robin", "weighted", "optimal"]
+Outcome = Literal[
+    "best", "round_robin", "weighted", "optimal", "relationship", "status", "test", "max_offers", "nobody"
+]
+POINTS = 10_000  #: points that make a score of 1: scores are counted in whole points, so that no sum depends on order
 
 
-@dataclass(frozen=True, slots=True)
-class LeadFacts:
-    """One lead, as far as routing looks at it: no name, no address, nothing personal."""
+class LeadFacts(NamedTuple):
+    """One lead, as far as routing looks at it: no name, no address, nothing personal.
+
+    A tuple, since a million of them are read at once. Leads that agree in everything after `priority` are decided
+    alike; the last three fields count only where a policy has rules on postcodes or companies.
+    """
 
     id: str
+    priority: float = 0.0  #: leads of a higher priority choose first, then by id
     status: str | None = "new"
     country: str | None = None  #: ISO 3166-1 alpha-2
     region: str | None = None  #: as written, or ISO 3166-2
+    segment: str | None = None
     product: str | None = None
     industry: str | None = None
     language: str | None = None  #: ISO 639-1
     certification: str | None = None  #: certificate that a partner needs
-    domain: str | None = None  #: of the company
-    account_number: str | None = None
-    account_partner_id: str | None = None  #: the partner through whom the lead's account is served already
-    declined_by: frozenset[str] = frozenset()  #: partners that declined this lead before
-    expired_by: frozenset[str] = frozenset()  #: partners that let an offer of this lead run out
     offers: int = 0  #: offers that were made so far
     is_test: bool = False
+    account_partner_id: str | None = None  #: the partner through whom the lead's account is served already
+    registered_by: frozenset[str] = frozenset()  #: partners with a protected deal registration for the company
+    declined_by: frozenset[str] = frozenset()  #: partners that declined this lead before
+    expired_by: frozenset[str] = frozenset()  #: partners that let an offer of this lead run out
+    postcode: str | None = None
+    domain: str | None = None  #: of the company
+    account_number: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +68,23 @@ class PartnerFacts:
     lost: int = 0
     response_h: float | None = None  #: median hours from offer to answer
     is_test: bool = False
+    country: str | None = None  #: where it sits
+    region: str | None = None
+    time_zone: str | None = None  #: IANA; None: that of its calendar
+    segments: Mapping[str, tuple[int, int]] = field(default_factory=dict)  #: segment -> deals won and lost in it
+    agreements: tuple[Agreement, ...] | None = None  #: None: it is not known whether there is any
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """A contract with a partner: in force or not, and from when to when."""
+
+    in_force: bool  #: by its state, whatever the day is
+    first: date | None = None
+    last: date | None = None
+
+    def holds_on(self, day: date) -> bool:
+        return self.in_force and (self.first or day) <= day <= (self.last or day)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +93,13 @@ class Ledger:
 
     week: Mapping[str, int] = field(default_factory=dict)  #: offers made since `week_start(now)`, by partner id
     open: Mapping[str, int] = field(default_factory=dict)  #: offers that wait for an answer, by partner id
+    day: Mapping[str, int] = field(default_factory=dict)  #: offers made since `day_start(now)`, by partner id
 
     def after(self, decisions: Iterable[Decision]) -> Ledger:
         """The ledger once these decisions have become offers."""
         made = Counter(d.partner_id for d in decisions if d.partner_id is not None)
-        return Ledger(
-            {**self.week, **{p: self.week.get(p, 0) + n for p, n in made.items()}},
-            {**self.open, **{p: self.open.get(p, 0) + n for p, n in made.items()}},
-        )
+        before = (self.week, self.open, self.day)
+        return Ledger(*({**of, **{p: of.get(p, 0) + n for p, n in made.items()}} for of in before))
 
 
 class Candidate(NamedTuple):
@@ -94,7 +122,9 @@ class Decision:
     outcome: Outcome
     note: str  #: the outcome in words where the candidates do not say it
     considered: tuple[Candidate, ...]  #: passed every rule but capacity; in the order of partner ids
-    ruled_out: tuple[Candidate, ...]  #: the rest; shared by all leads of the same class
+    ruled_out: tuple[Candidate, ...]  #: the rest
+    reasons: Mapping[str, int]  #: how many partners failed by which rule, the commonest first
+    queue: str | None  #: where a lead without a partner waits for a person
     rule_version: str
     decided_at: datetime
     expires_at: datetime  #: when the offer runs out, if there is one
@@ -104,23 +134,24 @@ class Decision:
         """Every partner."""
         return self.considered + self.ruled_out
 
-
-def tally(decision: Decision) -> dict[str, int]:
-    """How many partners failed by which rule, the commonest first."""
-    return dict(Counter(c.code for c in decision.candidates if c.code != ELIGIBLE).most_common())
+    @property
+    def stopped_by(self) -> str:
+        """Of a lead that got no partner: the outcome, or `nobody:<rule that most partners failed>`."""
+        most = next(iter(self.reasons), None) if self.outcome == "nobody" else None
+        return f"{self.outcome}:{most}" if most else self.outcome
 
 
 def unrouted(decisions: Iterable[Decision]) -> dict[str, int]:
     """How many leads got no partner, by reason: the outcome, or `nobody:<rule that most partners failed>`."""
-    counts: Counter[str] = Counter()
-    for d in decisions:
-        if d.partner_id is None:
-            rules = tally(d) if d.outcome == "nobody" else {}
-            counts[f"{d.outcome}:{next(iter(rules))}" if rules else d.outcome] += 1
-    return dict(counts.most_common())
+    return dict(Counter(d.stopped_by for d in decisions if d.partner_id is None).most_common())
 
 
 def week_start(now: datetime) -> datetime:
     """Monday 00:00 UTC of the week of `now`: since then offers count against the weekly capacity."""
-    day = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    day = day_start(now)
     return day - timedelta(days=day.weekday())
+
+
+def day_start(now: datetime) -> datetime:
+    """00:00 UTC of the day of `now`: since then offers count against the daily capacity."""
+    return now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

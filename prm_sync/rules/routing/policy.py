@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
+from datetime import date, time
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, model_validator
 
 from prm_sync.canonical.entities import LEAD_STATUSES, PARTNER_STATUSES
+from prm_sync.rules.calendar import Calendar
 from prm_sync.rules.policyfile import Part, Policy, load, schema_of
+from prm_sync.rules.routing.facts import Choice
+from prm_sync.rules.routing.territory import PLACE
 from prm_sync.yamlfile import YamlFile, did_you_mean
 
-EVERYWHERE = "*"
-_PLACE = re.compile(r"[A-Z]{2}(-[A-Z0-9]{1,3})?")
+_CODE = re.compile(r"[A-Z]{2}(-[A-Z0-9]{1,3})?")
 """A country (ISO 3166-1 alpha-2) or a region (ISO 3166-2)."""
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 def _of(known: tuple[str, ...], what: str) -> AfterValidator:
@@ -27,19 +32,21 @@ def _of(known: tuple[str, ...], what: str) -> AfterValidator:
 
 
 def _place(name: str) -> str:
-    if not _PLACE.fullmatch(name):
-        raise ValueError(f'"{name}" is no country (DE) and no region (DE-BY)')
+    if not PLACE.fullmatch(name):
+        raise ValueError(
+            f'"{name}" is no country (DE) and no region (DE-BY); nor postcodes (DE:80-87) or a segment (DE/enterprise)'
+        )
     return name
 
 
 def _area(name: str) -> str:
-    if _PLACE.fullmatch(name):
+    if _CODE.fullmatch(name):
         raise ValueError(f'"{name}" is a country or region already; give the area another name')
     return name
 
 
 def _region(name: str) -> str:
-    if "-" not in name or not _PLACE.fullmatch(name):
+    if "-" not in name or not _CODE.fullmatch(name):
         raise ValueError(f'"{name}" is no region code such as DE-BY (ISO 3166-2)')
     return name
 
@@ -50,6 +57,36 @@ def _share(value: float) -> float:
     return value
 
 
+def _zone_or_none(name: str | None) -> ZoneInfo | None:
+    try:
+        return ZoneInfo(name) if name else None
+    except (KeyError, ValueError, OSError):  # not found, or no name at all
+        return None
+
+
+def _zone(name: str) -> ZoneInfo:
+    zone = _zone_or_none(name)
+    if zone is None:
+        raise ValueError(f'"{name}" is no IANA time zone such as Asia/Riyadh')
+    return zone
+
+
+def _code(name: str) -> str:
+    if not _CODE.fullmatch(name) or "-" in name:
+        raise ValueError(f'"{name}" is no country code such as DE')
+    return name
+
+
+REASONS = (
+    "max_offers", "nobody", "test", "status", "agreement", "calendar", "exclusion", "relationship", "protected_deal",
+    "prior_decline", "prior_expiry", "territory", "product", "industry", "language", "tier", "certification",
+    "capacity",
+)  # fmt: skip
+"""Why a lead may get no partner, as `queues.by_reason` names it: every rule, in the order in which they are asked."""
+
+Code = Annotated[str, AfterValidator(_code)]
+Weekday = Annotated[str, _of(WEEKDAYS, "day such as fri")]
+Reason = Annotated[str, _of(REASONS, "reason")]
 LeadStatus = Annotated[str, _of(LEAD_STATUSES, "status of a lead")]
 PartnerStatus = Annotated[str, _of(PARTNER_STATUSES, "status of a partner")]
 Place = Annotated[str, AfterValidator(_place)]
@@ -69,6 +106,17 @@ class Rules(Part):
         default=True, description="The partner holds the certificate the lead needs, valid today"
     )
     capacity: bool = Field(default=True, description="Capacity left this week, and not too many open offers")
+    tier: bool = Field(default=True, description="The partner has a level that `tiers_needed` asks for")
+    agreement: Literal["off", "if_known", "required"] = Field(
+        default="if_known",
+        description="An agreement with the partner is in force today; if_known: partners without any pass",
+    )
+    calendar: Literal["off", "working_day", "working_hours"] = Field(
+        default="off", description="The partner works today, or at this hour, by its calendar (`calendars`)"
+    )
+    protected_deal: bool = Field(
+        default=True, description="A protected deal registration keeps the company's leads for who registered it"
+    )
     prior_decline: bool = Field(default=True, description="The partner has not declined this lead before")
     prior_expiry: bool = Field(default=True, description="The partner has not let an offer of this lead run out before")
     relationship: Literal["off", "preferred", "exclusive"] = Field(
@@ -83,6 +131,9 @@ class Capacity(Part):
 
     weekly: int = Field(
         default=20, ge=0, description="Offers a week (from Monday 00:00 UTC), unless the partner has a number"
+    )
+    daily: int | None = Field(
+        default=None, ge=0, description="Offers a day (from 00:00 UTC) to one partner; null: as many as the week allows"
     )
     max_open: int = Field(default=10, ge=1, description="Offers that may wait for the partner's answer at one time")
 
@@ -102,6 +153,38 @@ class Exclusion(Part):
         return self
 
 
+class TierNeed(Part):
+    """Leads that only partners of certain levels may have."""
+
+    segment: tuple[str, ...] = Field(default=(), description="Leads of these segments; empty: all")
+    product: tuple[str, ...] = Field(default=(), description="Leads for these products; empty: all")
+    country: tuple[Code, ...] = Field(default=(), description="Leads in these countries; empty: all")
+    tiers: tuple[str, ...] = Field(min_length=1, description="Levels that may have them, in any case")
+
+
+class WorkingCalendar(Part):
+    """When partners of some countries work."""
+
+    countries: tuple[Code, ...] = Field(
+        default=(), description="Partners in these countries; empty: every partner that no other calendar names"
+    )
+    time_zone: str = Field(default="UTC", description="IANA time zone, for partners without one of their own")
+    weekend: tuple[Weekday, ...] = Field(default=("sat", "sun"), max_length=6, description="Days off in every week")
+    hours: tuple[time, time] = Field(default=(time(9), time(17)), description="Opening and closing, wall time there")
+    holidays: tuple[date, ...] = Field(default=(), description="Days off besides")
+
+    @model_validator(mode="after")
+    def _can_be_used(self) -> WorkingCalendar:
+        self.of(None)
+        return self
+
+    def of(self, time_zone: str | None) -> Calendar:
+        """The calendar in a partner's own time zone, if that is one. Raises ValueError for a wrong calendar."""
+        weekend = frozenset(WEEKDAYS.index(d) for d in self.weekend)
+        zone = _zone_or_none(time_zone) or _zone(self.time_zone)
+        return Calendar(zone, weekend, *self.hours, frozenset(self.holidays))
+
+
 class Term(Part):
     """One term of the score. Each term is 0 to 1; the score is their weighted mean."""
 
@@ -109,10 +192,16 @@ class Term(Part):
 
 
 class WinRate(Term):
-    """(won + prior * prior_deals) / (won + lost + prior_deals): few deals count little."""
+    """(won + prior * prior_deals) / (won + lost + prior_deals): few deals count little.
+
+    With `segment_deals` the same once more, for the lead's segment: the partner's own win rate is then the prior.
+    """
 
     prior: float = Field(default=0.25, ge=0, le=1, description="Win rate of a partner without any deal")
     prior_deals: float = Field(default=8, gt=0, description="How many deals the prior is worth")
+    segment_deals: float | None = Field(
+        default=4, gt=0, description="Deals that the overall win rate is worth in one segment; null: no segments"
+    )
 
 
 class ResponseTime(Term):
@@ -120,6 +209,13 @@ class ResponseTime(Term):
 
     half_after_h: float = Field(default=24, gt=0, description="Median hours to answer that are worth one half")
     unknown: float = Field(default=0.5, ge=0, le=1, description="For a partner who has not answered any offer yet")
+
+
+class Distance(Term):
+    """How near the partner's own address is to the lead."""
+
+    same_region: float = Field(default=1.0, ge=0, le=1, description="Both are in the same region")
+    same_country: float = Field(default=0.5, ge=0, le=1, description="Both are in the same country; else 0")
 
 
 class TierTerm(Term):
@@ -137,6 +233,7 @@ class Score(Part):
     response_time: ResponseTime = ResponseTime(weight=2)
     load: Term = Field(default=Term(weight=1), description="Free share of the weekly capacity")
     tier: TierTerm = TierTerm(weight=1)
+    distance: Distance = Distance(weight=1)
 
     @model_validator(mode="after")
     def _has_a_weight(self) -> Score:
@@ -147,7 +244,8 @@ class Score(Part):
     @property
     def weights(self) -> tuple[float, ...]:
         """In the order of `TERMS`."""
-        return tuple(t.weight for t in (self.fit, self.win_rate, self.response_time, self.load, self.tier))
+        terms = (self.fit, self.win_rate, self.response_time, self.load, self.tier, self.distance)
+        return tuple(t.weight for t in terms)
 
 
 class OfferTerms(Part):
@@ -155,13 +253,33 @@ class OfferTerms(Part):
     max_offers: int = Field(default=3, ge=1, description="Partners a lead is offered to; then a person must look at it")
 
 
+class Optimal(Part):
+    """The choice `optimal`: the whole batch at once."""
+
+    floor: Share = Field(
+        default=0.0, description="Share of its capacity that each partner should get, before anybody's score counts"
+    )
+
+
+class Queues(Part):
+    """Where leads wait that no partner got."""
+
+    default: str = Field(default="unrouted", min_length=1, description="Every other lead")
+    by_reason: dict[Reason, str] = Field(
+        default_factory=dict, description="Queue for max_offers, or for the rule that most partners failed"
+    )
+
+    def of(self, reason: str) -> str:
+        return self.by_reason.get(reason, self.default)
+
+
 class RoutingPolicy(Policy):
     """A whole `policies/routing.yaml`."""
 
-    choice: Literal["best", "round_robin", "weighted"] = Field(
+    choice: Choice = Field(
         default="best",
         description="best: the highest score; round_robin: whoever had the fewest offers this week; "
-        "weighted: by lot, the score being the chance",
+        "weighted: by lot, the score being the chance; optimal: the highest sum of scores of the whole batch",
     )
     seed: int = Field(default=1, description="Another seed breaks ties and draws lots differently")
     eligible_statuses: tuple[LeadStatus, ...] = Field(
@@ -177,6 +295,12 @@ class RoutingPolicy(Policy):
     )
     capacity: Capacity = Field(default_factory=Capacity)
     exclusions: tuple[Exclusion, ...] = ()
+    tiers_needed: tuple[TierNeed, ...] = ()
+    calendars: dict[str, WorkingCalendar] = Field(
+        default_factory=dict, description="Name -> when partners work; without any: Monday to Friday, 9 to 17 UTC"
+    )
+    optimal: Optimal = Field(default_factory=Optimal)
+    queues: Queues = Field(default_factory=Queues)
     score: Score = Field(default_factory=Score)
     offer: OfferTerms = Field(default_factory=OfferTerms)
 

@@ -1,0 +1,23 @@
+"""One `route` in a process of its own: folder, database URL, time. Pages are small: two such runs take turns."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from prm_sync.app import open_app
+from prm_sync.flows import route
+from prm_sync.settings import Settings
+
+if __name__ == "__main__":
+    folder, url, at = sys.argv[1:]
+    route.BATCH_LEADS = 7
+    settings = Settings(project=Path(folder), home=Path(folder) / ".prm_sync", database_url=SecretStr(url))
+    env = dict.fromkeys(("SF_SECRET", "PS_PUBLIC", "PS_SECRET"), "none")
+    with open_app(settings, clock=lambda: datetime.fromisoformat(at), env=env, migrate=False) as app:
+        print("ready", flush=True)
+        sys.stdin.readline()
+        print(dict(route.route(app).counts()))
