@@ -15,7 +15,7 @@ from prm_sync.connect import ConnectorError, Stream, Unavailable
 from prm_sync_salesforce.remote import Remote, server_time
 from prm_sync_salesforce.rows import records_of_csv
 
-PAGE_ROWS: Final = 4_000  #: rows in one result page: some 12 MB of records in memory, and a few pages are under way
+PAGE_ROWS: Final = 2_500  #: rows in one result page: some 8 MB of records in memory, and a few pages are under way
 FIRST_WAIT_S: Final = 0.2
 LONGEST_WAIT_S: Final = 30.0
 JOB_LIFE_S: Final = 86_400.0  #: Salesforce gives a job up after a day
