@@ -124,6 +124,7 @@ def run_demo(options: DemoOptions) -> DemoResult:
             delivered=sum(r.sum("written", *PUSHES, connection="prm") for r in rounds),
             written_back=sum(r.sum("written", *PUSHES, connection="crm") for r in rounds),
             refused=sum(r.sum("refused", *PUSHES) for r in rounds), scenes=_once_each(rounds),
+            what_if=scenes.what_if(app, folder, start),
             third_run_writes=third.traffic.writes, third_run_reads=third.traffic.reads,
             first_run_reads=first.traffic.reads, third_run_records=third.sum("read", "pull"),
             pulled_by=first.by_connection("read", "pull"), bad=made.bad, duplicates=made.duplicates,

@@ -18,6 +18,7 @@ from prm_sync.settings import PROJECT_FILE, Settings
 from prm_sync.warehouse import embedded
 
 SECRETS = ("client_secret", "public_key", "secret_key")  #: keys of the credentials that may not stand in the file
+WHAT_IF = "what-if.yaml"  #: the routing policy with leads dealt in turn, for `prm-sync simulate`
 MARK = ".prm-sync-demo"  #: says that the folder is the demo's, to be deleted by the next
 
 HEAD = """\
@@ -81,23 +82,25 @@ def write_project(folder: Path, systems: Systems, targets_csv: str, size: Size) 
     }
     project = {
         "connections": {"crm": crm, "prm": prm, "sheets": files}, "trust": ["crm", "prm", "sheets"],
-        "currency": "USD",
+        "currency": "USD", "policies": "policies",
         # Nothing runs by itself: the systems are there only while the demo is.
         "schedules": {"pull": None, "measure": None, "reconcile": None},
     }  # fmt: skip
     text = yaml.safe_dump(project, sort_keys=False, allow_unicode=True, width=110)
     (folder / PROJECT_FILE).write_text(HEAD + text, encoding="utf-8")
 
-    _write_authority(folder)
+    _write_policies(folder)
 
 
-def _write_authority(folder: Path) -> None:
-    """The shipped policy, and one field that a person decides where both systems changed it."""
+def _write_policies(folder: Path) -> None:
+    """As shipped, but: one field that a person decides where both systems changed it; and a routing policy to try."""
     policy = yaml.safe_load((shipped("policies") / "authority.yaml").read_text(encoding="utf-8"))
     policy["entities"]["lead"]["product"] = "review"
     (folder / "policies").mkdir()
     text = yaml.safe_dump(policy, sort_keys=False, allow_unicode=True)
     (folder / "policies" / "authority.yaml").write_text(AUTHORITY_HEAD + text, encoding="utf-8")
+    routing = (shipped("policies") / "routing.yaml").read_text(encoding="utf-8")
+    (folder / WHAT_IF).write_text(routing.replace("\nchoice: best\n", "\nchoice: round_robin\n"), encoding="utf-8")
 
 
 def _connection(folder: Path, connector: str, credentials: Mapping[str, Any]) -> dict[str, Any]:

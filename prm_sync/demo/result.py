@@ -33,4 +33,5 @@ class DemoResult:
     duplicates: int  #: leads that were made to repeat another
     explained: tuple[str, ...]  #: the lead's id, then its decision in words
     scenes: tuple[Scene, ...]  #: what people decided meanwhile
+    what_if: Scene  #: a changed routing policy over the same leads
     project: str

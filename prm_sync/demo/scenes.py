@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from pathlib import Path
 
 import sqlalchemy as sa
 
 from prm_sync.app import App
+from prm_sync.demo.folder import WHAT_IF
 from prm_sync.demo.systems import Systems
 from prm_sync.demo.words import PRODUCTS, TONGUES
 from prm_sync.errors import PrmSyncError
@@ -20,7 +22,9 @@ from prm_sync.flows.approve import approve
 from prm_sync.flows.refine import refine
 from prm_sync.flows.replay import RecordKey, correct
 from prm_sync.flows.report import FlowReport, State
+from prm_sync.flows.simulate import simulate
 from prm_sync.rules.identity import REASONS
+from prm_sync.rules.routing import load_routing
 from prm_sync.warehouse import conflicts, plans, quarantine
 from prm_sync.warehouse.match_decisions import waiting
 
@@ -32,12 +36,12 @@ CONFLICTS = 2  #: leads of which the CRM and the PRM are made to say different p
 class Scene:
     """One decision: what waited, what was decided and what came of it, and the command that a person would use."""
 
-    name: str  #: plan, match, conflict, quarantine
+    name: str  #: plan, match, conflict, quarantine, simulate
     happened: str
     outcome: str
     command: str
     left_open: int  #: of the same queue, for whoever looks at it afterwards
-    concerns: str  #: id of the plan, the conflict, the golden record
+    concerns: str  #: id of the plan, the conflict, the golden record; version of the policy
 
 
 def two_say_different_things(app: App, remote: Systems) -> int:
@@ -142,9 +146,9 @@ def _quarantine(app: App) -> Scene | None:
         app, RecordKey("crm", "Lead", row.remote_id), {"Country": country}, by=WHO, note=f"{row.city} is there"
     )
     return Scene(
-        "quarantine", f'the country "{row.country}" of lead {row.remote_id} is none: the field waited in quarantine',
+        "quarantine", f'the country "{row.country}" of lead {row.remote_id} is none that we know: the field waits in quarantine',
         f"a person writes {country}, and the record is mapped again: {done.resolved} of its troubles gone, "
-        f"{done.still} left; {row.entity_id} can be routed by its country now",
+        f"{done.still} left; {row.entity_id} is routed by its country from now on",
         f'prm-sync quarantine edit crm Lead {row.remote_id} --set "Country={country}"', left, row.entity_id,
     )  # fmt: skip
 
@@ -163,6 +167,18 @@ def release(app: App, held: FlowReport) -> tuple[FlowReport, Scene]:
         "plan", f"the push to {held.target} {plan.reason}: nothing of it was sent",
         f"a person looks at it (prm-sync plan {held.target}) and releases exactly that: {_written(done.report)} written",
         f"prm-sync approve {plan.id}", len(waits) - 1, plan.id,
+    )  # fmt: skip
+
+
+def what_if(app: App, folder: Path, month: datetime) -> Scene:
+    """The leads of that month by a routing policy that is not in force: nothing is written and nothing is sent."""
+    first = month.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    found = simulate(app, load_routing(folder / WHAT_IF), first)
+    return Scene(
+        "simulate", f"{found.leads:,} leads of {found.month} once more, dealt in turn and not to the best ({WHAT_IF})",
+        f"{found.moved:,} of them would be with somebody else; {found.routed_changed:,} with a partner, "
+        f"{found.routed:,} by the policy in force",
+        f"prm-sync simulate --policy {WHAT_IF} --month {found.month}", 0, found.rule_version_changed,
     )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from prm_sync.demo.scenes import Scene
 
 #: What a scene is called.
 TITLES = {"plan": "a held plan", "match": "a match under review", "conflict": "a conflict",
-          "quarantine": "a record in quarantine"}
+          "quarantine": "a record in quarantine", "simulate": "what if"}
 
 
 @dataclass(slots=True)
@@ -89,6 +89,8 @@ class Story:
             table.add_row(name, f"{n:,}", escape(note))
         self.console.print(table)
         self._explained(result)
+        self.console.print()
+        self.scene(result.what_if)
         self._next(result)
         self.console.print(f"\n[bold]{result.seconds:.1f} s[/] in all.")
 
@@ -110,6 +112,7 @@ class Story:
             ("prm-sync conflict list", f"{_left(result, 'conflict')} in which the CRM and the PRM disagree: resolve"),
             ("prm-sync quarantine list", "what could not be used, and why; `quarantine edit` mends it"),
             ("prm-sync plan list", "the plans that were pushed, and who approved the one that was held"),
+            (result.what_if.command, "who would have got how many, as a plot"),
             ("prm-sync status", "connections, streams and the last runs"),
             ("prm-sync demo --ui", "the same again, then Dagster's pages of it"),
         ):
