@@ -162,7 +162,7 @@ def _once_each(rounds: Iterable[Round]) -> tuple[Scene, ...]:
 def _round(
     app: App, remote: Systems, say: show.Story, title: str, *, decide: Callable[[App], Iterable[Scene]] | None = None
 ) -> Round:
-    """pull, refine, route, push, measure and push: what the schedule does every hour. `decide`: people, after refine."""
+    """pull, refine, route, push, measure and push: what the schedule does every hour. `decide`: by people."""
     this, before, began = Round(), remote.traffic(), time.perf_counter()
     say.headline(title)
     keep = this.reports

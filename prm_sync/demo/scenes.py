@@ -1,6 +1,6 @@
 """What people decide in the demo: a match, a conflict, a mended record, a held plan. Each by the flow its command uses.
 
-One of each kind is decided; where there are more of them, the others stay open for whoever looks at the demo afterwards.
+One of each kind is decided; where there are more, the others stay open for whoever looks at the demo afterwards.
 """
 
 from __future__ import annotations
@@ -146,9 +146,10 @@ def _quarantine(app: App) -> Scene | None:
         app, RecordKey("crm", "Lead", row.remote_id), {"Country": country}, by=WHO, note=f"{row.city} is there"
     )
     return Scene(
-        "quarantine", f'the country "{row.country}" of lead {row.remote_id} is none that we know: the field waits in quarantine',
+        "quarantine",
+        f'the country "{row.country}" of lead {row.remote_id} is none that we know: the field waits in quarantine',
         f"a person writes {country}, and the record is mapped again: {done.resolved} of its troubles gone, "
-        f"{done.still} left; {row.entity_id} is routed by its country from now on",
+        f"{done.still} left; {row.entity_id} can be routed by its country now",
         f'prm-sync quarantine edit crm Lead {row.remote_id} --set "Country={country}"', left, row.entity_id,
     )  # fmt: skip
 
@@ -156,7 +157,8 @@ def _quarantine(app: App) -> Scene | None:
 def release(app: App, held: FlowReport) -> tuple[FlowReport, Scene]:
     """Approve the plan that this push holds back. Raises PrmSyncError where it is not as it was any more."""
     with app.db.begin() as tx:
-        waits = [p for p in plans.latest(tx, 20, ("held",)) if f"{p.connection}.{p.stream}" == held.target]
+        waiting_plans = [p for p in plans.latest(tx, 20, plans.OPEN) if p.state == "held"]
+    waits = [p for p in waiting_plans if f"{p.connection}.{p.stream}" == held.target]
     if not waits:
         raise PrmSyncError(f"demo: {held.target} was held, and no plan waits: {held.message}")
     plan = waits[0]
@@ -165,7 +167,8 @@ def release(app: App, held: FlowReport) -> tuple[FlowReport, Scene]:
         raise PrmSyncError(f"demo: {plan.id} was not applied: {done.report.message}")
     return done.report, Scene(
         "plan", f"the push to {held.target} {plan.reason}: nothing of it was sent",
-        f"a person looks at it (prm-sync plan {held.target}) and releases exactly that: {_written(done.report)} written",
+        f"a person looks at it (prm-sync plan {held.target}) and releases exactly that: "
+        f"{done.report.numbers.get('written', 0):,} records written",
         f"prm-sync approve {plan.id}", len(waits) - 1, plan.id,
     )  # fmt: skip
 
@@ -182,10 +185,7 @@ def what_if(app: App, folder: Path, month: datetime) -> Scene:
     )  # fmt: skip
 
 
-def _written(report: FlowReport) -> str:
-    return f"{report.numbers.get('written', 0):,} records"
-
-
+#: City -> its country as people write it there.
 _COUNTRY_OF: Mapping[str, str] = {
     city: place.written[0] for tongue in TONGUES for place in tongue.places for city, _, _ in place.cities
 }
