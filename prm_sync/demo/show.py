@@ -106,6 +106,7 @@ class Story:
         lead = result.explained[0] if result.explained else "<id>"
         self.console.print("\n[bold]What to try next[/] (the project and its database stay until the next demo)")
         self.console.print(f"  cd {escape(result.project)}", soft_wrap=True)
+        waiting = {s.name for s in result.scenes if s.left_open}
         for command, why in (
             (f"prm-sync explain lead {lead}", "every candidate, with the reason it lost"),
             ("prm-sync match list", f"{_left(result, 'match')} of contacts that may be one: accept or reject"),
@@ -116,7 +117,9 @@ class Story:
             ("prm-sync status", "connections, streams and the last runs"),
             ("prm-sync demo --ui", "the same again, then Dagster's pages of it"),
         ):
-            self.console.print(f"  {escape(command):<48} [dim]{escape(why)}[/]", soft_wrap=True)
+            if command.split()[1] in {"match", "conflict"} - waiting:
+                continue
+            self.console.print(f"  {escape(command):<56} [dim]{escape(why)}[/]", soft_wrap=True)
 
 
 def _left(result: DemoResult, name: str) -> str:
