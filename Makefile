@@ -36,11 +36,12 @@ down: $(VENV)/.base
 		if [ -f "$$demo/prm_sync.yaml" ]; then env -u PRM_SYNC_HOME PRM_SYNC_PROJECT="$$demo" $(PY) -m prm_sync.cli down $(ARGS); fi
 	@if [ -f prm_sync.yaml ]; then $(PY) -m prm_sync.cli down $(ARGS); fi
 
+# Three at a time, a file's tests together: most of them wait for a server. ARGS="-n 0 tests/connect -x" runs in one process.
 test: $(VENV)/.dev
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest -n 3 --dist loadfile $(ARGS)
 
 check: lint
-	@$(PY) -m pytest --cov --cov-report=term:skip-covered $(ARGS)
+	@$(PY) -m pytest -n 3 --dist loadfile --cov --cov-report=term:skip-covered $(ARGS)
 
 lint: $(VENV)/.dev
 	@$(VENV)/bin/ruff check .

@@ -58,7 +58,7 @@ def make_database(pg_server: embedded.Server, request: pytest.FixtureRequest) ->
 
     def make(*, migrated: bool = True) -> str:
         name = f"t{next(_numbers)}"
-        template = f"TEMPLATE {request.getfixturevalue('migrated')}" if migrated else ""
+        template = f"TEMPLATE {request.getfixturevalue('migrated')} STRATEGY FILE_COPY" if migrated else ""
         with pg_server.connect() as connection:
             connection.execute(f"CREATE DATABASE {name} {template}".encode())
         made.append(name)

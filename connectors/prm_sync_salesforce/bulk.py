@@ -13,8 +13,9 @@ from typing import Final
 
 from prm_sync.connect import ConnectorError, Stream, Unavailable
 from prm_sync_salesforce.remote import Remote, server_time
+from prm_sync_salesforce.rows import records_of_csv
 
-PAGE_ROWS: Final = 4_000  #: rows in one result page: some 12 MB of records in memory, and a few pages are under way
+PAGE_ROWS: Final = 2_500  #: rows in one result page: some 8 MB of records in memory, and a few pages are under way
 FIRST_WAIT_S: Final = 0.2
 LONGEST_WAIT_S: Final = 30.0
 JOB_LIFE_S: Final = 86_400.0  #: Salesforce gives a job up after a day
@@ -112,8 +113,6 @@ def result_pages(remote: Remote, job: Job, locator: str | None) -> Iterator[Resu
 
 def page_records(remote: Remote, page: ResultPage, columns: Sequence[str], stream: Stream) -> list[dict[str, object]]:
     """The records of a result page. Raises Unavailable where the server counts otherwise: the page came damaged."""
-    from prm_sync_salesforce.rows import records_of_csv  # pyarrow: only where a job is read
-
     records = records_of_csv(page.content, columns, stream)
     if page.rows is not None and page.rows != len(records):
         where = f"{remote.context.connection}: a bulk page of {stream.name}"

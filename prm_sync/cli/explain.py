@@ -65,6 +65,7 @@ def explained(app: App, tx: sa.Connection, kind: str, id_: str, *, show: bool) -
         "records": lookups.crosswalk(tx, kind, id_),
     }
     if kind == "lead":
+        data["known_as"] = lookups.lead_matches(tx, id_) if "opportunity" in app.entities else []
         data["decisions"] = _decisions(tx, id_)
         data["offers"] = lookups.offers(tx, id_)
     if kind == "partner":
@@ -95,6 +96,8 @@ def _show(data: dict[str, Any]) -> None:
     terminal.table("Values", ("field", "value", "from"), [(v["field"], v["value"], v["from"]) for v in data["values"]])
     columns = ("connection", "stream", "remote_id", "matched_by", "since", "deleted_at")
     terminal.table("Remote records", columns, [[r[c] for c in columns] for r in data["records"]])
+    for known in data.get("known_as", ()):
+        terminal.say(f"known as {known['entity']} {known['entity_id']}: {known['why']} ({known['score']:.2f})")
     for decision in data.get("decisions", ()):
         for line in decision["words"]:
             terminal.say(line)

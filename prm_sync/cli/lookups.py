@@ -106,6 +106,15 @@ def crosswalk(tx: sa.Connection, kind: str, id_: str) -> list[Row]:
     )
 
 
+def lead_matches(tx: sa.Connection, lead_id: str) -> list[Row]:
+    """What the lead is in the CRM already, the surest first."""
+    return rows(
+        tx,
+        "SELECT entity, entity_id, why, score FROM core.lead_match WHERE lead_id = :id ORDER BY score DESC, 1, 2",
+        id=lead_id,
+    )
+
+
 def decisions(tx: sa.Connection, lead_id: str) -> list[Row]:
     return rows(tx, "SELECT * FROM ledger.routing_decision WHERE lead_id = :id ORDER BY rank", id=lead_id)
 

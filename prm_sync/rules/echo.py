@@ -145,5 +145,5 @@ def _numbers_kept(whole: str, cut: str) -> bool:
 
 def _folded(text: str) -> str:
     """Without case, accents, doubled spaces and HTML's escapes."""
-    plain = unicodedata.normalize("NFKD", html.unescape(text)).casefold()
+    plain = unicodedata.normalize("NFKD", html.unescape(text)).casefold().replace("ı", "i")  # upper case has one I
     return " ".join("".join(c for c in plain if not unicodedata.combining(c)).split())

@@ -19,6 +19,8 @@ def view_statements(tables: Tables) -> list[str]:
         out += _public(et.entity, tables)
     if "lead" in tables.entities and "partner" in tables.entities:
         out += [_LEAD_FACTS, _PARTNER_FACTS, _OFFERS, _UNROUTED, _FUNNEL]
+        if {"contact", "account", "opportunity"} <= tables.entities.keys():
+            out += [_LEAD_MATCHES, f"COMMENT ON VIEW core.lead_match IS '{_MATCH_DOC}'"]
         out += [f"COMMENT ON VIEW {name} IS '{doc}'" for name, doc in _DOCS.items()]
     return out
 
@@ -78,6 +80,54 @@ def _public(entity: Entity, tables: Tables) -> list[str]:
 def _sql(text: str) -> str:
     return text.replace("'", "''")
 
+
+_LIVE = "{0}.merged_into IS NULL AND {0}.deleted_at IS NULL"
+_MATCH_DOC = (
+    "What a lead is already in the CRM, besides another lead (that one shares its entity): contacts, accounts, and "
+    "their open opportunities, each with the reason"
+)
+_LEAD_MATCHES = f"""
+CREATE VIEW core.lead_match AS
+WITH found AS (
+  SELECT l.id AS lead_id, 'contact' AS entity, c.id AS entity_id, 'same e-mail address' AS why, 0.98 AS score,
+         c.account_ref
+  FROM core.lead l JOIN core.contact c ON c.email = l.email WHERE {_LIVE.format('l')} AND {_LIVE.format('c')}
+  UNION ALL
+  SELECT l.id, 'contact', c.id, 'same mobile and family name', 0.95, c.account_ref
+  FROM core.lead l JOIN core.contact c ON c.mobile = l.mobile AND lower(c.last_name) = lower(l.last_name)
+  WHERE {_LIVE.format('l')} AND {_LIVE.format('c')}
+), named AS (
+  SELECT f.lead_id, x.entity_id, 'account of the contact' AS why, 0.9 AS score
+  FROM found f JOIN core.crosswalk x ON x.entity = 'account' AND x.connection = split_part(f.account_ref, ':', 1)
+   AND x.remote_id = substr(f.account_ref, strpos(f.account_ref, ':') + 1)
+  UNION ALL
+  SELECT l.id, x.entity_id, 'named by the lead', 1.0
+  FROM core.lead l JOIN core.crosswalk x ON x.entity = 'account' AND x.connection = split_part(l.account_ref, ':', 1)
+   AND x.remote_id = substr(l.account_ref, strpos(l.account_ref, ':') + 1)
+  WHERE {_LIVE.format('l')}
+  UNION ALL
+  SELECT l.id, a.id, 'same domain', 0.85
+  FROM core.lead l JOIN core.account a ON a.domain = l.domain WHERE {_LIVE.format('l')} AND {_LIVE.format('a')}
+  UNION ALL
+  SELECT l.id, a.id, 'same company name and country', 0.75
+  FROM core.lead l JOIN core.account a ON lower(a.name) = lower(l.company) AND a.country = l.country
+  WHERE {_LIVE.format('l')} AND {_LIVE.format('a')}
+), accounts AS (
+  SELECT n.lead_id, a.id AS entity_id, n.why, n.score
+  FROM named n JOIN core.account a ON a.id = n.entity_id WHERE {_LIVE.format('a')}
+), every AS (
+  SELECT lead_id, entity, entity_id, why, score FROM found
+  UNION ALL SELECT lead_id, 'account', entity_id, why, score FROM accounts
+  UNION ALL
+  SELECT n.lead_id, 'opportunity', o.id, 'open opportunity, ' || n.why, n.score * 0.8
+  FROM accounts n
+  JOIN core.crosswalk x ON x.entity = 'account' AND x.entity_id = n.entity_id
+  JOIN core.opportunity o ON o.account_ref = x.connection || ':' || x.remote_id
+  WHERE {_LIVE.format('o')} AND o.stage NOT IN ('won', 'lost')
+)
+SELECT DISTINCT ON (lead_id, entity, entity_id) lead_id, entity, entity_id, why, score::double precision AS score
+FROM every ORDER BY lead_id, entity, entity_id, score DESC, why
+"""
 
 _LEAD_FACTS = """
 CREATE VIEW core.lead_facts AS

@@ -39,10 +39,12 @@ VOLATILE = frozenset(
         "arrived", "touched", "seq", "hash", "run_id", "plan_id", "fence", "mapped_seq", "holder", "cursor", "seen_at",
         "remote_time", "since", "valid_from", "valid_to", "version", "token", "settled_at", "first_seen_at",
         "last_seen_at", "read_at", "full_read_at", "tries", "as_of", "stage_at", "at", "mapping_hash",
+        "provenance",  # of records that say the same, either may be named
     }
 )  # fmt: skip #: when and in which order, not what
 # How the changes of a push fall into plans depends on where it was killed; what was written is in ops.write_log.
 NOT_COMPARED = frozenset({"ops.run", "ops.budget", "ops.plan", "core.progress"})
+WHEN_LOOKED_AT = frozenset({"core.echo", "core.field_time"})  #: what is known of a change depends on who read it when
 
 
 @contextmanager
@@ -154,7 +156,7 @@ class Stage:
         db = engine(url)
         for table in build().metadata.sorted_tables:
             name = f"{table.schema}.{table.name}"
-            if name not in NOT_COMPARED:
+            if name not in NOT_COMPARED | WHEN_LOOKED_AT:
                 found = rows(db, f'SELECT * FROM {table.schema}."{table.name}"')
                 state[name] = [self._comparable(table, r) for r in found]
         db.dispose()

@@ -11,7 +11,7 @@ KEY = dg.AssetKey("core_account")
 
 
 def disputed(bench):
-    return {c.check_name: c for c in checks.core_results(KEY, [], figures.disputed(bench.app, "account"))}[
+    return {c.check_name: c for c in checks.core_results(KEY, [], figures.disputed(bench.app, "account"), 0)}[
         "nothing_is_in_conflict"
     ]
 

@@ -39,7 +39,8 @@ def test_objects_without_a_recycle_bin_tell_no_deletes(org):
 def test_the_settings_choose_objects_and_fields(org):
     with org.open(objects=["Lead"], fields={"Lead": ["LastName"]}) as session:
         [lead] = session.discover()
-    assert {f.name for f in lead.fields} == {"Id", "IsDeleted", "SystemModstamp", "LastName", "Email", "Prm_Lead_Id__c"}
+    always = {"Id", "IsDeleted", "MasterRecordId", "SystemModstamp"}
+    assert {f.name for f in lead.fields} == always | {"LastName", "Email", "Prm_Lead_Id__c"}
 
 
 def test_fields_that_security_hides_are_not_read(org):
