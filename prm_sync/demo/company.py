@@ -19,6 +19,7 @@ from prm_sync.demo.words import CERTIFICATES, INDUSTRIES, PRODUCTS, TONGUES
 
 Row = dict[str, Any]
 
+TWINS = 2  #: contacts that stand there twice and share no key: somebody has to look
 DUPLICATES = 0.04  #: leads that repeat an earlier one
 BAD = 0.02  #: leads with something wrong, of each kind in turn
 AGE_DAYS = 540  #: how far back the oldest record goes
@@ -72,7 +73,7 @@ class _Making:
         accounts = [self._account(n, f) for n, f in enumerate(self.customers)]
         crm = {
             "Account": [*partner_accounts, *accounts],
-            "Contact": [self._contact(n) for n in range(len(self.customers))],
+            "Contact": self._contacts(),
             "Lead": self._leads(),
             "Opportunity": [self._deal(n) for n in range(max(len(self.customers) // 3, 20))],
             "Case": [self._case(n) for n in range(len(self.customers) // 20)],
@@ -124,6 +125,10 @@ class _Making:
             "AnnualRevenue": float(self.rng.randrange(50, 90_000) * 1000), "CurrencyIsoCode": f.place.currency,
             **self._stamps(),
         }  # fmt: skip
+
+    def _contacts(self) -> list[Row]:
+        rows = [self._contact(n) for n in range(len(self.customers))]
+        return [*rows, *(_exchanged(row, n) for n, row in enumerate(rows[:TWINS]))]
 
     def _contact(self, n: int) -> Row:
         f = self.customers[n]
@@ -297,6 +302,12 @@ class _Making:
             writer.writerow([f"partner-{n:03}", "Revenue", self.rng.randrange(50, 400) * 1000, "USD",
                              f"{first:%Y-%m-%d}", f"{last:%Y-%m-%d}"])
         return out.getvalue()
+
+
+def _exchanged(row: Row, n: int) -> Row:
+    """The same contact as a form on the web got it: names exchanged, a private address, the switchboard's number."""
+    names = {"FirstName": row["LastName"], "LastName": row["FirstName"]}
+    return {**row, **names, "Email": f"me{n}@private.example", "MobilePhone": None, "Title": None}
 
 
 def _spoilt(row: Row, mistake: str) -> Row:

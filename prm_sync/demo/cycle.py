@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -16,9 +16,10 @@ from rich.console import Console
 from prm_sync.app import App, open_app
 from prm_sync.connect import Connector
 from prm_sync.demo import folder as place
-from prm_sync.demo import found, partners, show
+from prm_sync.demo import found, partners, scenes, show
 from prm_sync.demo.company import Size, company
 from prm_sync.demo.result import DemoResult
+from prm_sync.demo.scenes import Scene
 from prm_sync.demo.systems import Systems, Traffic, systems
 from prm_sync.errors import PrmSyncError
 from prm_sync.flows.measure import measure
@@ -31,7 +32,8 @@ from prm_sync.settings import Settings
 from prm_sync.warehouse import embedded
 from prm_sync.warehouse.urls import warehouse_url
 
-SECOND_H, THIRD_H = 50, 51  #: hours from the first round to the others; offers run out after 48
+SECOND_H, PEOPLE_H, THIRD_H = 50.0, 50.5, 51.0  #: hours from the first round to the others; offers run out after 48
+PUSHES = ("push", "approve")  #: verbs of reports of what was sent
 REFINE_AHEAD_ROWS = 2_000
 
 
@@ -66,13 +68,14 @@ class Round:
 
     reports: list[FlowReport] = field(default_factory=list)
     traffic: Traffic = field(default_factory=Traffic)
+    scenes: list[Scene] = field(default_factory=list)
     took_s: float = 0.0
 
-    def sum(self, name: str, verb: str = "", connection: str = "") -> int:
+    def sum(self, name: str, *verbs: str, connection: str = "") -> int:
         """A number of the reports, added up."""
         return sum(
             r.numbers.get(name, 0) for r in self.reports
-            if r.verb == (verb or r.verb) and r.target.startswith(f"{connection}." if connection else "")
+            if (not verbs or r.verb in verbs) and r.target.startswith(f"{connection}." if connection else "")
         )  # fmt: skip
 
     def by_connection(self, name: str, verb: str) -> dict[str, int]:
@@ -99,7 +102,7 @@ def run_demo(options: DemoOptions) -> DemoResult:
             remote.set_time(start)
             made = company(options.size, options.seed, start)
             remote.load(made)
-            place.write_project(folder, remote, made.targets_csv)
+            place.write_project(folder, remote, made.targets_csv, options.size)
             database.result()
             app = stack.enter_context(open_app(settings, clock=remote.now))
             app.connectors = {name: _unhurried(c) for name, c in app.connectors.items()}
@@ -110,13 +113,18 @@ def run_demo(options: DemoOptions) -> DemoResult:
             step.done(f"{partners.act(remote, options.seed)} answers")
         remote.set_time(start + timedelta(hours=SECOND_H))
         second = _round(app, remote, say, "round 2, Wednesday: answers, offers that ran out, performance")
+        remote.set_time(start + timedelta(hours=PEOPLE_H))
+        scenes.two_say_different_things(app, remote)
+        people = _round(app, remote, say, "in between: what the machine leaves to people", decide=scenes.queues)
         remote.set_time(start + timedelta(hours=THIRD_H))
-        third = _round(app, remote, say, "round 3, an hour later: nothing has changed")
+        third = _round(app, remote, say, "round 3, later that day: nothing has changed")
+        rounds = (first, second, people, third)
         result = DemoResult(
-            pulled=first.sum("read", "pull"), answered=first.sum("answered") + second.sum("answered"),
-            delivered=first.sum("written", "push", "prm") + second.sum("written", "push", "prm"),
-            written_back=first.sum("written", "push", "crm") + second.sum("written", "push", "crm"),
-            refused=sum(r.sum("refused", "push") for r in (first, second, third)),
+            pulled=first.sum("read", "pull"), answered=sum(r.sum("answered") for r in rounds),
+            delivered=sum(r.sum("written", *PUSHES, connection="prm") for r in rounds),
+            written_back=sum(r.sum("written", *PUSHES, connection="crm") for r in rounds),
+            refused=sum(r.sum("refused", *PUSHES) for r in rounds), scenes=_once_each(rounds),
+            what_if=scenes.what_if(app, folder, start),
             third_run_writes=third.traffic.writes, third_run_reads=third.traffic.reads,
             first_run_reads=first.traffic.reads, third_run_records=third.sum("read", "pull"),
             pulled_by=first.by_connection("read", "pull"), bad=made.bad, duplicates=made.duplicates,
@@ -143,8 +151,18 @@ def _unhurried(connector: Connector) -> Connector:
     )
 
 
-def _round(app: App, remote: Systems, say: show.Story, title: str) -> Round:
-    """pull, refine, route, push, measure and push: what the schedule does every hour."""
+def _once_each(rounds: Iterable[Round]) -> tuple[Scene, ...]:
+    """The first scene of each kind."""
+    kinds: dict[str, Scene] = {}
+    for scene in (s for r in rounds for s in r.scenes):
+        kinds.setdefault(scene.name, scene)
+    return tuple(kinds.values())
+
+
+def _round(
+    app: App, remote: Systems, say: show.Story, title: str, *, decide: Callable[[App], Iterable[Scene]] | None = None
+) -> Round:
+    """pull, refine, route, push, measure and push: what the schedule does every hour. `decide`: by people."""
     this, before, began = Round(), remote.traffic(), time.perf_counter()
     say.headline(title)
     keep = this.reports
@@ -157,20 +175,36 @@ def _round(app: App, remote: Systems, say: show.Story, title: str) -> Round:
         keep += [ahead, refine(app)]
         news = this.sum("new", "pull") + this.sum("changed", "pull")
         step.done(f"{this.sum('read', 'pull'):,} records read, {news:,} new or changed")
+    for scene in decide(app) if decide is not None else ():
+        this.scenes.append(scene)
+        say.scene(scene)
+    decided = len(this.scenes)
     with say.step("route") as step:
         keep.append(route(app))
         step.done(
             f"{this.sum('answered')} answers, {this.sum('expired')} offers ran out, {this.sum('offered')} leads offered"
         )
     with say.step("push to the PRM") as step:
-        keep.append(push(app, "prm", "leads"))
-        step.done(f"{this.sum('written', 'push', 'prm')} offers written")
+        _push(app, "prm", "leads", this)
+        step.done(f"{this.sum('written', *PUSHES, connection='prm')} offers written")
     with say.step("measure, push to the CRM") as step:
         keep.append(measure(app))
-        keep += [push(app, "crm", "Lead"), push(app, "crm", "Account")]
-        step.done(f"{this.sum('written', 'push', 'crm')} leads and partners written")
+        _push(app, "crm", "Lead", this)
+        _push(app, "crm", "Account", this)
+        step.done(f"{this.sum('written', *PUSHES, connection='crm')} leads and partners written")
+    for scene in this.scenes[decided:]:
+        say.scene(scene)
     for report in keep:
         if report.state is not State.DONE:
             raise PrmSyncError(f"demo: {report.verb} {report.target} ended {report.state}: {report.message}")
     this.traffic, this.took_s = remote.traffic() - before, time.perf_counter() - began
     return this
+
+
+def _push(app: App, connection: str, stream: str, this: Round) -> None:
+    """Push; a plan that is held is looked at and approved."""
+    report = push(app, connection, stream)
+    if report.state is State.HELD:
+        report, scene = scenes.release(app, report)
+        this.scenes.append(scene)
+    this.reports.append(report)

@@ -10,17 +10,25 @@ from typing import Any
 
 import yaml
 
+from prm_sync.app import shipped
+from prm_sync.demo.company import Size
 from prm_sync.demo.systems import Systems
 from prm_sync.errors import ConfigError
 from prm_sync.settings import PROJECT_FILE, Settings
 from prm_sync.warehouse import embedded
 
 SECRETS = ("client_secret", "public_key", "secret_key")  #: keys of the credentials that may not stand in the file
+WHAT_IF = "what-if.yaml"  #: the routing policy with leads dealt in turn, for `prm-sync simulate`
 MARK = ".prm-sync-demo"  #: says that the folder is the demo's, to be deleted by the next
 
 HEAD = """\
 # The demo's project: two emulated systems and a folder of spreadsheets. Try `prm-sync check`.
 # Secrets stand in files of their own; in production rather {env: NAME}.
+"""
+
+AUTHORITY_HEAD = """\
+# Which system decides a field that several may change. As shipped, but for one line: where both systems changed the
+# product of a lead, a person decides (`prm-sync conflict list`), and until then nothing of it is written.
 """
 
 
@@ -51,8 +59,8 @@ def settings_of(folder: Path) -> Settings:
     return Settings(project=folder, home=home_of(folder))
 
 
-def write_project(folder: Path, systems: Systems, targets_csv: str) -> None:
-    """`prm_sync.yaml`, the secrets it refers to, and the sheet of targets."""
+def write_project(folder: Path, systems: Systems, targets_csv: str, size: Size) -> None:
+    """`prm_sync.yaml`, the secrets it refers to, its policies, and the sheet of targets."""
     sheets = folder / "sheets"
     sheets.mkdir()
     (sheets / "targets.csv").write_text(targets_csv, encoding="utf-8")
@@ -61,6 +69,8 @@ def write_project(folder: Path, systems: Systems, targets_csv: str) -> None:
     crm["limits"] = {"max_update_share": 1.0}
     prm = _connection(folder, "partnerstack", systems.prm.credentials)
     prm["config"] |= {"calls_per_s": 1000, "match_by": "path"}
+    # The first offers of all go beyond this: somebody looks at them before they leave.
+    prm["stream_limits"] = {"leads": {"max_create": min(8 * size.partners, size.leads // 12)}}
     prm["streams"] = ["partnerships", "customers", "transactions", "deals", "leads"]
     files = {
         "connector": "files",
@@ -72,12 +82,25 @@ def write_project(folder: Path, systems: Systems, targets_csv: str) -> None:
     }
     project = {
         "connections": {"crm": crm, "prm": prm, "sheets": files}, "trust": ["crm", "prm", "sheets"],
-        "currency": "USD",
+        "currency": "USD", "policies": "policies",
         # Nothing runs by itself: the systems are there only while the demo is.
         "schedules": {"pull": None, "measure": None, "reconcile": None},
     }  # fmt: skip
     text = yaml.safe_dump(project, sort_keys=False, allow_unicode=True, width=110)
     (folder / PROJECT_FILE).write_text(HEAD + text, encoding="utf-8")
+
+    _write_policies(folder)
+
+
+def _write_policies(folder: Path) -> None:
+    """As shipped, but: one field that a person decides where both systems changed it; and a routing policy to try."""
+    policy = yaml.safe_load((shipped("policies") / "authority.yaml").read_text(encoding="utf-8"))
+    policy["entities"]["lead"]["product"] = "review"
+    (folder / "policies").mkdir()
+    text = yaml.safe_dump(policy, sort_keys=False, allow_unicode=True)
+    (folder / "policies" / "authority.yaml").write_text(AUTHORITY_HEAD + text, encoding="utf-8")
+    routing = (shipped("policies") / "routing.yaml").read_text(encoding="utf-8")
+    (folder / WHAT_IF).write_text(routing.replace("\nchoice: best\n", "\nchoice: round_robin\n"), encoding="utf-8")
 
 
 def _connection(folder: Path, connector: str, credentials: Mapping[str, Any]) -> dict[str, Any]:

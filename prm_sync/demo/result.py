@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from prm_sync.demo.scenes import Scene
+
 
 @dataclass(frozen=True, slots=True)
 class DemoResult:
@@ -30,4 +32,6 @@ class DemoResult:
     bad: Mapping[str, int]  #: leads that were made to fail, by what is wrong with them
     duplicates: int  #: leads that were made to repeat another
     explained: tuple[str, ...]  #: the lead's id, then its decision in words
+    scenes: tuple[Scene, ...]  #: what people decided meanwhile
+    what_if: Scene  #: a changed routing policy over the same leads
     project: str

@@ -8,7 +8,7 @@ import pytest
 
 from prm_sync.canonical.countries import COUNTRIES, country_key
 from prm_sync.canonical.phone import e164
-from prm_sync.demo.company import MISTAKES, Size, company
+from prm_sync.demo.company import MISTAKES, TWINS, Size, company
 from prm_sync.demo.cycle import THIRD_H, monday_before
 from prm_sync.demo.words import TONGUES
 
@@ -31,6 +31,16 @@ def test_every_kind_of_mistake_is_made_and_counted():
     assert made.bad["no_contact_data"] == sum(not (r["Email"] or r["Phone"] or r["MobilePhone"]) for r in leads) == 5
     emails = [r["Email"].lower() for r in leads if r["Email"]]
     assert len(emails) - len(set(emails)) == made.duplicates == 39
+
+
+def test_some_contacts_stand_there_twice_with_names_exchanged_and_no_key_in_common():
+    contacts = company(Size(60, 20, 6), 1, NOW).crm["Contact"]
+    for row, twin in zip(contacts[:TWINS], contacts[-TWINS:], strict=True):
+        assert (twin["FirstName"], twin["LastName"]) == (row["LastName"], row["FirstName"])
+        assert twin["Email"] != row["Email"]
+        assert twin["Phone"] == row["Phone"]
+        assert twin["MobilePhone"] is None
+    assert len(contacts) == 20 + TWINS
 
 
 def test_all_mail_goes_to_example_domains_only():

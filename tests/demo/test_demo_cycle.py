@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
+import json
 import logging
 import shutil
 import tempfile
@@ -17,10 +19,11 @@ import pytest
 import sqlalchemy as sa
 from rich.console import Console
 
-from prm_sync.demo.company import Company, Size, company
+from prm_sync.demo.company import TWINS, Company, Size, company
 from prm_sync.demo.cycle import Demo, DemoOptions, run_demo
 from prm_sync.demo.folder import SECRETS, home_of
 from prm_sync.demo.result import DemoResult
+from prm_sync.demo.scenes import CONFLICTS, Scene
 from prm_sync.demo.words import TONGUES
 from prm_sync.errors import ConfigError
 from prm_sync.warehouse import db, embedded
@@ -128,7 +131,7 @@ def test_the_quarantine_holds_each_kind_of_bad_row(played):
     bad = played.result.bad
     assert all(bad.values())
     assert held["status", "unmapped_value"] == bad["unknown_status"]
-    assert held["country", "invalid"] == bad["unknown_country"]
+    assert held["country", "invalid"] == bad["unknown_country"] - 1  # one is mended by the demo
     assert held["*", "unreachable"] == bad["no_contact_data"]
     assert held["phone", "invalid"] >= bad["invalid_phone"]
     assert played.result.refused == 0
@@ -179,6 +182,93 @@ def test_the_winner_and_two_losers_of_a_lead_are_explained(played):
     assert ": no, " in out
     assert lead in played.spoken
     assert str(played.folder) in played.spoken.replace("\n", "")
+
+
+def scene(played: Played, name: str) -> Scene:
+    """The scene of that name, which is told on the console, with its command."""
+    [found] = [s for s in played.result.scenes if s.name == name]
+    spoken = played.spoken
+    assert all(text in spoken for text in (found.happened, found.outcome, f"$ {found.command}"))
+    return found
+
+
+def test_one_of_each_queue_is_decided_and_the_rest_is_left_for_people_to_try(played):
+    assert [s.name for s in played.result.scenes] == ["plan", "match", "conflict", "quarantine"]
+    assert {s.name: s.left_open for s in played.result.scenes} | {"quarantine": 0} == {
+        "plan": 0, "match": TWINS - 1, "conflict": CONFLICTS - 1, "quarantine": 0,
+    }  # fmt: skip
+    told = json.loads(json.dumps(dataclasses.asdict(played.result)))["scenes"]
+    assert {frozenset(s) for s in told} == {
+        frozenset(("name", "happened", "outcome", "command", "left_open", "concerns"))
+    }
+
+
+def test_the_first_push_was_held_and_nothing_left_before_it_was_approved(played):
+    told = scene(played, "plan")
+    [plan] = played.query(f"SELECT * FROM ops.plan WHERE id = '{told.concerns}'")
+    assert (plan.state, plan.approved_by, plan.stream) == ("applied", "demo", "leads")
+    assert plan.counts["create"] > min(8 * SIZE.partners, SIZE.leads // 12)
+    assert f"prm-sync approve {plan.id}" == told.command
+    [report] = played.query("SELECT min(at) AS first, count(*) AS n FROM ops.write_log WHERE stream = 'leads'")
+    assert report.n > 0
+    assert report.first >= plan.approved_at
+    assert played.query("SELECT 1 FROM ops.plan WHERE state = 'held'") == []
+
+
+def test_an_accepted_pair_of_contacts_is_one_entity_and_another_pair_still_waits(played):
+    told = scene(played, "match")
+    records = played.query(f"SELECT remote_id FROM core.crosswalk WHERE entity_id = '{told.concerns}'")
+    people = {row["Id"]: {row["FirstName"], row["LastName"]} for row in played.crm["Contact"]}
+    names = [people[r.remote_id] for r in records]
+    assert len(names) == 2
+    assert names[0] == names[1]
+    assert all(r.remote_id in told.command for r in records)
+    states = played.query("SELECT state, decided_by FROM core.match_review ORDER BY state")
+    assert [tuple(r) for r in states] == [("accepted", "demo"), ("open", None)]
+
+
+def test_the_decision_of_a_conflict_reached_the_prm_and_the_open_one_is_written_nowhere(played):
+    told = scene(played, "conflict")
+    found = {r.id: r for r in played.query("SELECT * FROM ops.conflict")}
+    assert sorted(r.state for r in found.values()) == ["open", "resolved"]
+    crm = {row["Id"]: row for row in played.crm["Lead"]}
+    prm = {row["key"]: row for row in played.prm["leads"]}
+    for row in found.values():
+        both = played.query(f"SELECT connection, remote_id FROM core.crosswalk WHERE entity_id = '{row.entity_id}'")
+        at = {r.connection: r.remote_id for r in both}
+        there = (crm[at["crm"]]["Product_Interest__c"], prm[at["prm"]]["fields"]["product"])
+        said = {s["connection"]: s["value"] for s in row.sides}
+        if row.id == told.concerns:
+            assert there == (said["crm"], said["crm"])
+            assert row.resolved_by == "demo"
+        else:
+            assert there == (said["crm"], said["prm"])
+            assert len({*there, row.agreed}) == 3
+
+
+def test_the_mended_record_is_out_of_quarantine_and_its_source_is_as_it_was(played):
+    told = scene(played, "quarantine")
+    [edit] = played.query("SELECT * FROM ops.correction")
+    [held] = played.query(
+        f"SELECT state FROM ops.quarantine WHERE remote_id = '{edit.remote_id}' AND field = 'country'"
+    )
+    assert held.state == "resolved"
+    [lead] = played.query(f"SELECT country FROM core.lead WHERE id = '{told.concerns}'")
+    assert lead.country in {place.code for tongue in TONGUES for place in tongue.places}
+    [source] = [row for row in played.crm["Lead"] if row["Id"] == edit.remote_id]
+    assert source["Country"] == "Atlantis"
+    assert told.left_open == played.result.bad["unknown_country"] - 1
+
+
+def test_a_changed_routing_policy_is_played_over_the_same_leads_and_moves_nothing(played):
+    told = played.result.what_if
+    assert told.happened in played.spoken
+    moved = int(told.outcome.split()[0].replace(",", ""))
+    assert 0 < moved < SIZE.leads
+    versions = {r.rule_version for r in played.query("SELECT DISTINCT rule_version FROM ledger.routing_decision")}
+    assert len(versions) == 1
+    assert told.concerns not in versions
+    assert (played.folder / "what-if.yaml").is_file()
 
 
 def test_no_secret_and_no_field_value_in_any_log_line(played):

@@ -47,7 +47,8 @@ class PartnerStackApp(EmulatedApp):
             actions={
                 "switch": self.switch, "load": self.load, "remove": self.account.remove,
                 "answer": deeds.answer, "progress": deeds.progress,
-                "submit_lead": deeds.submit_lead, "register_deal": deeds.register_deal, "edit_deal": deeds.edit_deal,
+                "submit_lead": deeds.submit_lead, "edit_lead": deeds.edit_lead,
+                "register_deal": deeds.register_deal, "edit_deal": deeds.edit_deal,
                 "reward": deeds.reward, "settle_reward": deeds.settle_reward, "merge": deeds.merge,
                 "each": self.each,
             },

@@ -49,6 +49,10 @@ class PartnerSide:
         body = {"status": "open", "approved": True, **values, "partner_key": partner_key}
         return self._account.create("leads", body, test=test)
 
+    def edit_lead(self, lead_key: str, values: Mapping[str, Any]) -> Row:
+        """What the vendor's own people change in a lead, over there (partners may not)."""
+        return self._account.patch("leads", lead_key, values, test=False)
+
     def register_deal(self, partner_key: str, values: Mapping[str, Any]) -> Row:
         """A deal that the partner claims, at the first stage of the sales cycle unless `values` says another."""
         test = self._is_test(partner_key)
