@@ -150,4 +150,5 @@ def _reconciled(bench: Bench) -> Iterator[str]:
         report = reconcile(bench.app, connection, stream)
         found = {kind: n for kind in KINDS if (n := report.numbers.get(kind))}
         if found or report.state not in (State.DONE,):
-            yield f"reconcile {connection}.{stream}: {report.state} {found} {report.message}"
+            [*_, last] = bench.rows("SELECT samples FROM ops.reconciliation ORDER BY at, run_id")
+            yield f"reconcile {connection}.{stream}: {report.state} {found} {last['samples']} {report.message}"

@@ -18,7 +18,7 @@ LEADS, PARTNERS = 20, 3
 CITIES = ("Huế", "北京", "القاهرة", "شیراز", "Köln", "Cádiz")
 LAST_NAMES = ("Nguyễn", "王", "محمد", "رضایی", "Weber", "Muñoz")
 INDUSTRIES = ("Technology", "Banking", "Retail", "Energy")
-ANSWERED = ("lose_answer", "cut")
+RECENT = 3  #: cycles within which a change may still be on its way, where faults or a kill held it up
 
 
 @dataclass
@@ -31,6 +31,10 @@ class World:
     entered: dict[str, dict[str, str]] = field(default_factory=dict)  #: lead -> field -> what a person entered last
     unsure: set[str] = field(default_factory=set)  #: leads of which no person can say what their values should be
     taken: set[str] = field(default_factory=set)  #: external keys that people archived or deleted in the PRM
+    cycle: int = 0
+    midway: bool = False  #: a cycle is under way: what is entered now was not read before something is written
+    _edited: dict[tuple[str, str], int] = field(default_factory=dict)  #: (side, lead) -> the cycle of its last edit
+    _midway_edits: dict[str, int] = field(default_factory=dict)
     _made: int = 0
     _values: int = 0
     _columns: dict[str, Any] = field(default_factory=dict)  #: the CRM's columns of leads as they were
@@ -61,7 +65,7 @@ class World:
         found = [r["Id"] for r in self.crm() if r.get("Prm_Lead_Id__c") == id_]
         return found[0] if len(found) == 1 else None
 
-    def _say(self, what: str) -> None:
+    def say(self, what: str) -> None:
         self.told.append(f"{self.vendors.clock.at:%d %H:%M:%S} {what}")
 
     def _new_value(self) -> str:
@@ -75,7 +79,10 @@ class World:
     def _deed(self) -> None:
         names, weights = zip(*DEEDS.items(), strict=True)
         [name] = self.rng.choices(names, weights)
+        org = self.vendors.sf.org
+        locked, org.locked = org.locked, {}  # people's own saves wait until a lock is gone
         getattr(self, name)()
+        org.locked = locked
 
     # --- people in the CRM ---
 
@@ -83,7 +90,7 @@ class World:
         self._made += 1
         name = f"{self.rng.choice(LAST_NAMES)} {self._made}"
         lead = self.vendors.lead(name, Email=f"l{self._made}@company{self._made}.example", City=self._new_value())
-        self._say(f"create {lead}")
+        self.say(f"create {lead}")
 
     def edit(self) -> None:
         if not (rows := self.crm()):
@@ -97,10 +104,22 @@ class World:
             return
         value = self.rng.choice(INDUSTRIES) if name == "Industry" else self._new_value()
         self.vendors.sf.org.update("Lead", lead, {name: value})
-        self._entered(lead, name, value)
-        self._say(f"crm {lead} {name}={value}")
+        self._entered("crm", lead, name, value)
+        self.say(f"crm {lead} {name}={value}")
 
-    def _entered(self, lead: str, name: str, value: str) -> None:
+    def _entered(self, side: str, lead: str, name: str, value: str) -> None:
+        """What is entered between our read and our write of the same field is overwritten unseen: neither vendor can
+        write a batch on condition that nothing has changed meanwhile. Who wins there is not foretold; that both sides
+        agree in the end is still asked for.
+        """
+        self._edited[side, lead] = self.cycle
+        lately = [self._edited.get((s, lead), -RECENT) > self.cycle - RECENT for s in ("crm", "prm")]
+        if self.midway and (side == "prm" or all(lately)):
+            self.unsure.add(lead)
+        if all(lately) and self._midway_edits.get(lead, -RECENT) > self.cycle - RECENT:
+            self.unsure.add(lead)
+        if self.midway:
+            self._midway_edits[lead] = self.cycle
         self.entered.setdefault(lead, {})[name] = value
 
     def delete(self) -> None:
@@ -108,7 +127,7 @@ class World:
         if len(rows) > LEADS // 2:
             lead = self.rng.choice(rows)["Id"]
             self.vendors.sf.org.delete("Lead", lead)
-            self._say(f"crm delete {lead}")
+            self.say(f"crm delete {lead}")
 
     def purge(self) -> None:
         """Deleted, and the recycle bin emptied: only the delete log still tells of it, and perhaps not even that."""
@@ -119,14 +138,14 @@ class World:
             untold = self.rng.random() < 0.4
             if untold:
                 org.tables["Lead"].gone[:] = [line for line in org.tables["Lead"].gone if lead not in line]
-            self._say(f"crm {'hard delete' if untold else 'purge'} {lead}")
+            self.say(f"crm {'hard delete' if untold else 'purge'} {lead}")
 
     def undelete(self) -> None:
         if rows := self.crm(deleted=True):
             lead = self.rng.choice(rows)
             self.vendors.sf.org.undelete("Lead", lead["Id"])
             self.unsure.add(lead["Id"])
-            self._say(f"crm undelete {lead['Id']}")
+            self.say(f"crm undelete {lead['Id']}")
 
     def merge(self) -> None:
         rows = self.crm()
@@ -134,7 +153,7 @@ class World:
             winner, loser = (r["Id"] for r in self.rng.sample(rows, 2))
             self.vendors.sf.org.merge("Lead", winner, [loser])
             self.unsure |= {winner, loser}
-            self._say(f"crm merge {loser} into {winner}")
+            self.say(f"crm merge {loser} into {winner}")
 
     # --- people in the PRM ---
 
@@ -142,14 +161,14 @@ class World:
         if open_ := [r for r in self.prm() if r["approved"] is None]:
             copy, yes = self.rng.choice(open_), self.rng.random() < 0.5
             self.vendors.ps.partners.answer(copy["key"], accepted=yes, reason=None if yes else "xa quá")
-            self._say(f"prm answer {copy['external_key']} {yes}")
+            self.say(f"prm answer {copy['external_key']} {yes}")
 
     def progress(self) -> None:
         if taken := [r for r in self.prm() if r["approved"]]:
             copy = self.rng.choice(taken)
             stage = self.rng.choice(("working", "won", "lost"))
             self.vendors.ps.partners.progress(copy["key"], stage=stage)
-            self._say(f"prm progress {copy['external_key']} {stage}")
+            self.say(f"prm progress {copy['external_key']} {stage}")
 
     def edit_prm(self) -> None:
         if rows := self._current():
@@ -170,8 +189,8 @@ class World:
         value = self.rng.choice(INDUSTRIES) if name == "Industry" else self._new_value()
         self.vendors.ps.store["leads"].update(copy["key"], {part: {**(copy[part] or {}), inner: value}})
         if lead := self._lead_of(copy):
-            self._entered(lead, name, value)
-        self._say(f"prm {copy['external_key']} {inner}={value}")
+            self._entered("prm", lead, name, value)
+        self.say(f"prm {copy['external_key']} {inner}={value}")
 
     def both(self) -> None:
         """Somebody on each side changes the same field, one a few seconds after the other."""
@@ -190,7 +209,7 @@ class World:
             copy = self.rng.choice(rows)
             self.vendors.ps.account.archive("leads", copy["key"])
             self._gone(copy)
-            self._say(f"prm archive {copy['external_key']}")
+            self.say(f"prm archive {copy['external_key']}")
 
     def remove_prm(self) -> None:
         """A hard delete, of which the PRM tells nothing."""
@@ -198,7 +217,7 @@ class World:
             copy = self.rng.choice(rows)
             self.vendors.ps.account.remove("leads", copy["key"])
             self._gone(copy)
-            self._say(f"prm hard delete {copy['external_key']}")
+            self.say(f"prm hard delete {copy['external_key']}")
 
     def _gone(self, copy: dict[str, Any]) -> None:
         self.taken.add(copy["external_key"])
@@ -212,25 +231,25 @@ class World:
         match self.rng.choice(("hide", "show", "retype", "choice", "add", "shrink")):
             case "hide":
                 hidden["Lead"] = {self.rng.choice(("Phone", "Title", "Prm_Decline_Reason__c", "Website"))}
-                self._say(f"crm hides {hidden['Lead']}")
+                self.say(f"crm hides {hidden['Lead']}")
             case "show":
                 self.mend_schema()
             case "retype":
                 columns["Title"] = replace(columns["Title"], type="double")
-                self._say("crm retypes Title")
+                self.say("crm retypes Title")
             case "choice":
                 value = f"待定 {len(columns['Status'].choices)}"
                 columns["Status"] = replace(columns["Status"], choices=(*columns["Status"].choices, value))
                 if rows := self.crm():
                     lead = self.rng.choice(rows)["Id"]
                     self.vendors.sf.org.update("Lead", lead, {"Status": value})
-                    self._say(f"crm {lead} has the new status {value}")
+                    self.say(f"crm {lead} has the new status {value}")
             case "add":
                 columns["More__c"] = replace(columns["City"], name="More__c")
-                self._say("crm adds More__c")
+                self.say("crm adds More__c")
             case "shrink":
                 columns["Company"] = replace(columns["Company"], length=100)
-                self._say("crm shrinks Company")
+                self.say("crm shrinks Company")
 
     def mend_schema(self) -> None:
         """All fields as on the first day, but for picklist values that records have by now."""
@@ -240,7 +259,7 @@ class World:
         for row in self.vendors.sf.org.tables["Lead"].rows.values():
             row.pop("More__c", None)
         self.vendors.sf.org.hidden.clear()
-        self._say("crm schema mended")
+        self.say("crm schema mended")
 
     def leave(self) -> None:
         """The columns are the emulator's own, for all tests."""
@@ -280,7 +299,7 @@ class World:
             case "lock":  # single rows of a collection are refused, the others are written
                 for row in self.rng.sample(self.crm(), 3):
                     self.vendors.sf.org.locked[row["Id"]] = self.rng.randint(1, 2)
-        self._say(f"fault {kind} at {'crm' if faults is sf else 'prm'}")
+        self.say(f"fault {kind} at {'crm' if faults is sf else 'prm'}")
 
     def calm(self) -> None:
         self.vendors.sf.faults.clear()
