@@ -69,17 +69,18 @@ def _offers(bench: Bench, world: World, golden: dict[str, Any]) -> Iterator[str]
             yield f"{key} is {n} times in the PRM"
     shown = {r["external_key"]: r for r in every if not r["archived"]}
     states = {f"{o['lead_id']}:{o['rank']}": o for o in bench.offers()}
+    queued = {r["target"] for r in bench.rows("SELECT target FROM ops.outbox WHERE state = 'refused'")}
     last = Counter[str]()
     for o in states.values():
         last[o["lead_id"]] = max(last[o["lead_id"]], o["rank"])
     for key, offer in states.items():
         id_, _, rank = key.partition(":")
         wanted = offer["state"] in ("pending", "accepted") and int(rank) == last[id_] and id_ in golden
-        if wanted and key not in shown and key not in world.taken:
+        if wanted and key not in shown and key not in world.taken | queued:
             yield f"{key} is {offer['state']} and not in the PRM"
-        if key in shown and offer["state"] in ("expired", "withdrawn"):
+        if key in shown and key not in queued and offer["state"] in ("expired", "withdrawn"):
             yield f"{key} is {offer['state']} and still in the PRM"
-        if wanted and key in shown and shown[key]["partner_key"] != offer["partner_key"]:
+        if wanted and key in shown.keys() - queued and shown[key]["partner_key"] != offer["partner_key"]:
             yield f"{key} is offered to {offer['partner_key']} and lies with {shown[key]['partner_key']}"
     for key in shown.keys() - states.keys():
         yield f"{key} is in the PRM, and was never offered"
