@@ -130,6 +130,7 @@ def _write_down(app: App, pushing: _Pushing, wanted: Plan, upto: int, hash_: str
     with app.db.begin() as tx:
         tokens = {i.token for i in wanted.intents}
         refused = outbox.drop_unwanted(tx, connection, stream, wanted.targets, tokens, now)
+        refused += outbox.drop_gone(tx, connection, stream, now)
         source.resolve_quarantine(tx, connection, stream, entity, refused, now, push=True)
         released = outbox.released(tx, connection, stream)
         rest = replace(wanted, intents=[i for i in wanted.intents if i.token not in released])

@@ -96,6 +96,21 @@ def drop_unwanted(
     return [r[1] for r in rows if r[0] == "refused"]
 
 
+def drop_gone(tx: sa.Connection, connection: str, stream: str, now: datetime) -> list[str]:
+    """Drop what was refused for records that are gone by now: nothing can mend it. Returns the records' ids."""
+    return list(
+        tx.execute(
+            sa.text(
+                "UPDATE ops.outbox o SET state = 'dropped', settled_at = :at FROM raw.record r "
+                "WHERE o.connection = :c AND o.stream = :s AND o.state = 'refused' AND r.connection = o.connection "
+                "AND r.stream = o.stream AND r.remote_id = o.remote_id AND r.deleted_at IS NOT NULL "
+                "RETURNING o.remote_id"
+            ),
+            {"c": connection, "s": stream, "at": now},
+        ).scalars()
+    )
+
+
 def released(tx: sa.Connection, connection: str, stream: str) -> set[str]:
     """Tokens that a person has approved and that are not sent yet."""
     rows = tx.execute(

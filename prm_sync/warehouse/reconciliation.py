@@ -96,7 +96,8 @@ def golden_differing(
 ) -> dict[str, list[str]]:
     """Those of these records of which a golden record has another value, though its provenance names the record.
 
-    The field is `*` where the golden record is not there.
+    The field is `*` where the golden record is not there. A field about which a conflict is open, or was decided by a
+    person, has no origin to be held to.
     """
     amounts = {f.name for f in entity.fields if f.kind is Kind.MONEY}
     tied = amounts | {f.given for f in entity.fields if f.name in amounts}  # one without the other does not survive
@@ -106,7 +107,8 @@ def golden_differing(
         known = f'g."{f.name}" IS NOT NULL AND ' if f.name in tied else ""
         empty = f"nullif(nullif(s.\"{f.name}\"::text, ''), '{{}}') IS NULL AND g.\"{f.name}\" IS NULL"
         parts.append(
-            f'CASE WHEN {known}{here} AND g."{f.name}" IS DISTINCT FROM s."{f.name}" AND NOT ({empty}) '
+            f"CASE WHEN {known}{here} AND NOT coalesce('{f.name}' = ANY(h.fields), false) "
+            f'AND g."{f.name}" IS DISTINCT FROM s."{f.name}" AND NOT ({empty}) '
             f"THEN '{f.name}' END"
         )
     found = tx.execute(
@@ -117,6 +119,8 @@ def golden_differing(
             f"JOIN core.{entity.name}_source s ON s.connection = x.connection AND s.stream = x.stream "
             "AND s.remote_id = x.remote_id AND s.deleted_at IS NULL "
             "CROSS JOIN LATERAL (SELECT x.connection || '/' || x.stream || '/' || x.remote_id AS name) m "
+            "CROSS JOIN LATERAL (SELECT array_agg(c.field) AS fields FROM ops.conflict c WHERE c.entity = :e "
+            "AND c.entity_id = g.id AND (c.state = 'open' OR c.in_force)) h "
             "WHERE x.entity = :e AND x.connection = :c AND x.stream = :s AND x.remote_id = ANY(:ids)) q "
             "WHERE merged_into IS NULL AND (id IS NULL OR fields <> '{}')"
         ),

@@ -16,7 +16,9 @@ from workbench import Project, SteppedClock
 from prm_sync.connect import registry
 from prm_sync.flows.pull import pull
 from prm_sync.flows.push import plan
+from prm_sync.flows.reconcile import reconcile
 from prm_sync.flows.refine import refine
+from prm_sync.flows.report import State
 from prm_sync.warehouse import conflicts as kept
 
 Make = Callable[..., Between]
@@ -266,6 +268,24 @@ def test_a_conflict_holds_the_field_back_on_both_sides_and_nothing_else(torn: tu
     assert (alpha[a]["City"], beta[b]["City"]) == ("Huế", "Vinh")
     assert not any("City" in w for s in app.systems for w in s.writes)
     assert len(app.conflicts()) == 1
+
+
+def test_reconcile_does_not_take_an_open_conflict_for_a_difference(between: Make, clock: SteppedClock) -> None:
+    """Nothing was agreed before: the golden value is empty, and both systems say something."""
+    alpha, beta = pair(clock)
+    a, b = account(alpha, City=None), account(beta, City=None)
+    app = between(alpha, beta, authority="entities: {account: {city: review}}")
+    app.cycle()
+    alpha.edit(a, City="Huế")
+    beta.edit(b, City="Vinh")
+    for _ in range(2):
+        app.cycle()
+    [conflict] = app.conflicts("open")
+    assert (conflict["agreed"], app.golden()["city"]) == (None, None)
+    for system in ("alpha", "beta"):
+        clock.advance(hours=1)
+        report = reconcile(app.app, system, "accounts")
+        assert (report.state, report.numbers["golden"]) == (State.DONE, 0)
 
 
 @pytest.mark.parametrize("value", ["Huế", "Vinh", "Đồng Hới"])

@@ -74,6 +74,23 @@ def test_a_refused_write_to_the_crm_holds_nothing_else_back(bench: Bench) -> Non
     assert [(q["remote_id"], q["code"]) for q in bench.quarantine()] == [(first, "CANNOT_UPDATE_CONVERTED_LEAD")]
 
 
+def test_a_refused_write_to_a_record_that_is_gone_waits_no_longer(bench: Bench) -> None:
+    lead, other = bench.vendors.lead("حسین"), bench.vendors.lead("Huber")
+    bench.vendors.partner("nordwind")
+    bench.pull()
+    refine(bench.app)
+    route(bench.app)
+    bench.vendors.sf.org.delete("Lead", lead)  # after it was read
+    _, to_crm = bench.push()
+    assert to_crm.numbers["refused"] == 1
+    assert [(q["remote_id"], q["code"]) for q in bench.quarantine()] == [(lead, "ENTITY_IS_DELETED")]
+    bench.clock.advance(minutes=10)
+    bench.cycle()
+    assert bench.quarantine() == []
+    states = bench.rows("SELECT remote_id, state FROM ops.outbox WHERE connection = 'crm'")
+    assert {(r["remote_id"], r["state"]) for r in states} == {(lead, "dropped"), (other, "done")}
+
+
 def test_a_lead_that_the_crm_has_converted_is_left_alone(bench: Bench) -> None:
     lead = bench.vendors.lead()
     bench.vendors.partner("nordwind")
