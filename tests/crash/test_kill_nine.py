@@ -179,8 +179,8 @@ class Stage:
 def agrees(name: str, found: list[str], wanted: list[str]) -> bool:
     """The same rows; of the past, all that an undisturbed run saw: who is interrupted reads again, and may see more.
 
-    Of the changes that were written, none that an undisturbed run did not write: who is interrupted may come too late to
-    write what was true for a while. What the remotes hold in the end is compared by itself.
+    Of the changes that were written, none that an undisturbed run did not write: who is interrupted may come too late
+    to write what was true for a while. What the remotes hold in the end is compared by itself.
     """
     if name.endswith("_past"):
         return set(wanted) <= set(found)
