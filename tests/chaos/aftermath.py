@@ -20,7 +20,8 @@ TO_BOTH = ("city", "need", "industry")
 
 def wrong(bench: Bench, world: World) -> list[str]:
     """Everything that is not as it must be."""
-    golden = {r["id"]: r for r in bench.rows("SELECT * FROM core.lead WHERE deleted_at IS NULL AND merged_into IS NULL")}
+    alive = "SELECT * FROM core.lead WHERE deleted_at IS NULL AND merged_into IS NULL"
+    golden = {r["id"]: r for r in bench.rows(alive)}
     entity = {
         r["remote_id"]: r["entity_id"]
         for r in bench.rows("SELECT remote_id, entity_id FROM core.crosswalk WHERE entity = 'lead'")
@@ -54,9 +55,10 @@ def _records(bench: Bench, world: World, golden: dict[str, Any], entity: dict[st
                                                 "AND connection = 'crm' AND deleted_at IS NULL")}  # fmt: skip
     for lead in sorted(there ^ live):
         yield f"{lead} is {'here and not in the CRM' if lead in there else 'in the CRM and not here'}"
-    backed = {r["entity_id"] for r in bench.rows(
-        "SELECT x.entity_id FROM core.crosswalk x JOIN raw.record r ON r.connection = x.connection "
-        "AND r.stream = x.stream AND r.remote_id = x.remote_id WHERE x.entity = 'lead' AND r.deleted_at IS NULL")}  # fmt: skip
+    query = """
+        SELECT x.entity_id FROM core.crosswalk x JOIN raw.record r USING (connection, stream, remote_id)
+        WHERE x.entity = 'lead' AND r.deleted_at IS NULL"""
+    backed = {r["entity_id"] for r in bench.rows(query)}
     for id_ in sorted(golden.keys() - backed):
         yield f"{id_} is a lead here, and no system has it"
 
@@ -115,7 +117,8 @@ def _fields(
 
 def _queues(bench: Bench) -> Iterator[str]:
     """What was refused has a reason and stands in quarantine; nothing is half done."""
-    for r in bench.rows("SELECT id, state, target FROM ops.outbox WHERE state IN ('ready', 'sent', 'unknown', 'waiting')"):
+    unsettled = "SELECT id, state, target FROM ops.outbox WHERE state IN ('ready', 'sent', 'unknown', 'waiting')"
+    for r in bench.rows(unsettled):
         yield f"change {r['id']} of {r['target']} is still {r['state']}"
     query = """
         SELECT o.id, o.target, o.code, o.message, q.reason FROM ops.outbox o LEFT JOIN ops.quarantine q
@@ -128,9 +131,11 @@ def _queues(bench: Bench) -> Iterator[str]:
         yield f"{r['remote_id']} {r['field']} is in quarantine without a reason"
     for r in bench.rows("SELECT id FROM ops.conflict WHERE state = 'open' AND jsonb_array_length(sides) < 2"):
         yield f"conflict {r['id']} does not say who is in conflict"
-    for r in bench.rows("SELECT remote_id, payload->>'Status' AS status FROM raw.record r WHERE stream = 'Lead' "
-                        "AND deleted_at IS NULL AND payload->>'Status' LIKE '待定%%' AND NOT EXISTS (SELECT FROM "
-                        "ops.quarantine q WHERE q.remote_id = r.remote_id AND q.field = 'status' AND q.state = 'open')"):  # fmt: skip
+    query = """
+        SELECT remote_id FROM raw.record r
+        WHERE stream = 'Lead' AND deleted_at IS NULL AND payload ->> 'Status' LIKE '待定%' AND NOT EXISTS (SELECT
+        FROM ops.quarantine q WHERE q.remote_id = r.remote_id AND q.field = 'status' AND q.state = 'open')"""
+    for r in bench.rows(query):
         yield f"{r['remote_id']} has a status that no mapping knows, and is not in quarantine"
 
 

@@ -2,8 +2,8 @@
 
 It imports everything once and forks for each cycle: a cycle is then a real process that starts in milliseconds. It
 takes one JSON command a line, `{"folder", "url", "env", "at", "kill_after_s"}`, and answers with one JSON line,
-`{"killed": true}` or `{"killed": false, "code": 0, "took_s": 1.2}`. With `"goes_on": true` a step that is held or partial
-does not end the cycle.
+`{"killed": true}` or `{"killed": false, "code": 0, "took_s": 1.2}`. With `"goes_on": true` a step that is held or
+partial does not end the cycle.
 """
 
 from __future__ import annotations
