@@ -207,8 +207,9 @@ def open_offers(tx: sa.Connection) -> Sequence[sa.Row[Any]]:
     """Offers that wait, with what became of their leads."""
     return tx.execute(
         sa.text(
-            "SELECT o.*, l.status, (l.merged_into IS NOT NULL OR l.deleted_at IS NOT NULL) AS gone "
-            "FROM ledger.lead_offer o LEFT JOIN core.lead l ON l.id = o.lead_id WHERE o.state = 'pending' ORDER BY o.id"
+            "SELECT o.*, l.status, (l.merged_into IS NOT NULL OR l.deleted_at IS NOT NULL) AS gone, p.manager "
+            "FROM ledger.lead_offer o LEFT JOIN core.lead l ON l.id = o.lead_id "
+            "LEFT JOIN core.partner p ON p.id = o.partner_id WHERE o.state = 'pending' ORDER BY o.id"
         )
     ).all()
 
