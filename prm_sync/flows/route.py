@@ -1,4 +1,4 @@
-"""route: core.lead -> ledger. Partners' answers, the SLA sweep, then an offer for every lead that may be routed."""
+"""route: core.lead -> ledger. Deal registrations, partners' answers, the SLA sweep, then an offer for every lead."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from prm_sync.app import App, StreamMapping
+from prm_sync.flows.register import judge_registrations
 from prm_sync.flows.report import FlowReport
 from prm_sync.rules.routing import (
     Agreement,
@@ -55,6 +56,7 @@ def route(app: App, *, dagster_run_id: str | None = None) -> FlowReport:
         began = time.perf_counter()
         report = FlowReport("route", "")
         run.report = report
+        judge_registrations(app, now, run.id, report)
         _answers(app, run.id, report)
         _sweep(app, now, run.id, report)
         _offer(app, now, run.id, report)
@@ -285,7 +287,8 @@ def _key(tx: sa.Connection, policy: RoutingPolicy, now: datetime) -> str:
     numbers = tx.exec_driver_sql(
         "SELECT (SELECT max(touched) FROM core.partner), (SELECT max(touched) FROM ledger.lead_offer), "
         "(SELECT max(touched) FROM core.certification), (SELECT max(touched) FROM core.account), "
-        "(SELECT max(touched) FROM core.agreement), (SELECT max(touched) FROM core.deal_registration)"
+        "(SELECT max(touched) FROM core.agreement), (SELECT max(touched) FROM core.deal_registration), "
+        "(SELECT max(decided_at) FROM ledger.registration_decision)"
     ).one()
     # What holds on one day, or at one hour, may not on the next.
     time_of_day = f"{now:%H}.{now.minute // 15}" if policy.rules.calendar == "working_hours" else ""
