@@ -33,7 +33,9 @@ def judge_registrations(app: App, now: datetime, run_id: str, report: FlowReport
         rows = [r for r in ledger.claimed(tx) if r.partner_id is not None]
         claims = {r.id: _claim(r) for r in rows}
         asked = [claims[r.id] for r in rows if not _is_rejected(r)]
-        verdicts = judge(asked, [Claim(**dict(r)) for r in ledger.held(tx)], policy, now) if asked else []
+        since = min((c.since for c in asked if c.since is not None and not c.approved), default=now)
+        others = [Claim(**dict(r)) for r in ledger.held(tx, since)] if asked else []
+        verdicts = judge(asked, others, policy, now)
         decided = ledger.decide(tx, (_decision(v, claims[v.registration_id], policy, now, run_id) for v in verdicts))
         outcomes: dict[str, str] = {r.id: r.outcome for r in rows if r.outcome is not None}
         outcomes |= {v.registration_id: v.outcome for v in verdicts}
@@ -43,7 +45,11 @@ def judge_registrations(app: App, now: datetime, run_id: str, report: FlowReport
         )
         _alert(tx, verdicts, now)
         linked = {v.registration_id: v.opportunity_id for v in verdicts}
-        credited = ledger.credit(tx, _credits(tx, claims, outcomes, linked, policy), now)
+        shares = [
+            (c.deal_id, c.partner_id or "", c.kind, c.primary, c.amount_minor, c.currency, c.because, now)
+            for c in _credits(tx, claims, outcomes, linked, policy)
+        ]
+        credited = ledger.credit(tx, shares)
         progress.keep(tx, STEP, 1, _key(tx, policy, now))
     report.add(registrations=decided, deal_conflicts=found, credits=credited)
 

@@ -84,7 +84,8 @@ class Claim:
     product: str | None = None
     opportunity_id: str | None = None  #: of a registration: the opportunity that it became
     protected_until: datetime | None = None  #: of a registration that was approved
-    approved: bool = False  #: of a registration: by the PRM or by a person here
+    approved: bool = False  #: of a registration: by the PRM, or by what was decided here
+    closed_at: datetime | None = None  #: of an opportunity that was won; what is registered later is another deal
 
     @cached_property
     def core(self) -> str:
@@ -191,7 +192,7 @@ def judge(registrations: Iterable[Claim], others: Iterable[Claim], policy: Regis
           now: datetime) -> list[Verdict]:  # fmt: skip
     """A verdict on each registration, by id; the order in which they come does not matter.
 
-    `others`: open opportunities, accounts and leads that somebody has. Registrations whose protection has ended hold
+    `others`: opportunities that are not lost, accounts and leads that somebody has. Registrations whose protection has ended hold
     nobody up. What was approved stays approved; its conflicts are told all the same.
     """
     asked = sorted(registrations, key=turn)
@@ -220,14 +221,16 @@ def _verdict(r: Claim, near: Sequence[Claim], lost: set[str], policy: Registrati
         if other.partner_id == r.partner_id:
             if other.kind == "opportunity" and alike.score >= policy.conflict:
                 own.append((-alike.score, other.id))
-        elif not _is_over(other, lost, now) and (other.partner_id is not None or other.kind == "opportunity"):
+        elif not _is_over(r, other, lost, now) and (other.partner_id is not None or other.kind == "opportunity"):
             conflicts.append(_conflict(r, other, alike))
     ordered = tuple(sorted(conflicts, key=lambda c: (-c.likeness.score, c.other.kind, c.other.id)))
     outcome, because = _outcome(r, ordered, policy)
     return Verdict(r.id, outcome, because, ordered, r.opportunity_id or (min(own)[1] if own else None))
 
 
-def _is_over(other: Claim, lost: set[str], now: datetime) -> bool:
+def _is_over(r: Claim, other: Claim, lost: set[str], now: datetime) -> bool:
+    if other.closed_at is not None:
+        return r.since is not None and other.closed_at <= r.since
     ended = other.protected_until is not None and other.protected_until <= now
     return other.kind == "registration" and (ended or other.id in lost)
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from prm_sync.rules.credit import Credit
 from prm_sync.warehouse import bulk
 from prm_sync.warehouse.views import entity_of
 
@@ -22,7 +21,7 @@ def marks(tx: sa.Connection) -> str:
     row = tx.exec_driver_sql(
         "SELECT (SELECT max(touched) FROM core.deal_registration), (SELECT max(touched) FROM core.opportunity), "
         "(SELECT max(touched) FROM core.account), (SELECT max(touched) FROM ledger.lead_offer), "
-        "(SELECT max(decided_at) FROM ledger.registration_decision)"
+        "(SELECT sum(hashtext(registration_id || outcome || coalesce(decided_by, ''))) FROM ledger.registration_decision)"
     ).one()
     return "|".join(map(str, row))
 
@@ -46,30 +45,33 @@ def claimed(tx: sa.Connection) -> Sequence[sa.Row[Any]]:
     ).all()
 
 
-def held(tx: sa.Connection) -> Sequence[sa.RowMapping]:
-    """What others have: open opportunities, accounts that a partner serves, leads that a partner accepted."""
+def held(tx: sa.Connection, since: datetime) -> Sequence[sa.RowMapping]:
+    """What others have: opportunities that are open or were won since that time, accounts that a partner serves, leads that a partner accepted."""
     return tx.execute(
         sa.text(
             f"""
             SELECT 'opportunity' AS kind, o.id, {_PARTNER} AS partner_id, o.created_at AS since,
-                   coalesce(a.name, o.name) AS company, a.domain, a.tax_id, a.country, NULL AS email, o.product
+                   coalesce(a.name, o.name) AS company, a.domain, a.tax_id, a.country, NULL AS email, o.product,
+                   CASE WHEN o.stage = 'won' THEN {_CLOSED} END AS closed_at
             FROM core.opportunity o {_BUYER}
-            WHERE coalesce(o.stage, '') NOT IN ('won', 'lost') AND o.{LIVE.format("o")}
+            WHERE (coalesce(o.stage, '') NOT IN ('won', 'lost') OR o.stage = 'won' AND {_CLOSED} > :since) AND o.{LIVE.format("o")}
             UNION ALL
             SELECT 'account', a.id, {entity_of("partner=a.partner_ref")}, a.created_at, a.name, a.domain, a.tax_id,
-                   a.country, NULL, NULL
+                   a.country, NULL, NULL, NULL
             FROM core.account a WHERE a.partner_ref IS NOT NULL AND a.{LIVE.format("a")}
             UNION ALL
             SELECT 'lead', l.id, o.partner_id, coalesce(o.answered_at, o.offered_at), l.company, l.domain, NULL,
-                   l.country, l.email, l.product
+                   l.country, l.email, l.product, NULL
             FROM ledger.lead_offer o JOIN core.lead l ON l.id = o.lead_id
             WHERE o.state = 'accepted' AND o.partner_stage IS DISTINCT FROM 'lost' AND l.{LIVE.format("l")}
             """
-        )
+        ),
+        {"since": since},
     ).mappings().all()  # fmt: skip
 
 
 _PARTNER = f"CASE WHEN o.partner_ref IS NOT NULL THEN {entity_of('partner=o.partner_ref')} END"
+_CLOSED = "coalesce(o.closed_at, (o.close_date + 1)::timestamp AT TIME ZONE 'UTC')"  #: a day: at its end
 _BUYER = f"LEFT JOIN core.account a ON o.account_ref IS NOT NULL AND a.id = {entity_of('account=o.account_ref')}"
 
 
@@ -79,7 +81,7 @@ def won(tx: sa.Connection) -> Sequence[sa.Row[Any]]:
         sa.text(
             f"""
             SELECT o.id, o.amount, o.currency, {_PARTNER} AS partner_id, o.credit,
-                   coalesce(o.closed_at, (o.close_date + 1)::timestamptz) AS closed_at,
+                   {_CLOSED} AS closed_at,
                    coalesce(a.name, o.name) AS company, a.domain, a.tax_id, a.country, o.product
             FROM core.opportunity o {_BUYER}
             WHERE o.stage = 'won' AND o.amount IS NOT NULL AND o.currency IS NOT NULL AND o.{LIVE.format("o")}
@@ -96,6 +98,7 @@ _CONFLICT = (
     "id", "kind", "registration_id", "partner_id", "other_kind", "other_id", "other_partner_id", "other_first",
     "apart_s", "score", "evidence", "state", "found_at", "settled_at", "rule_version",
 )  # fmt: skip
+_CREDIT = ("opportunity_id", "partner_id", "kind", "is_primary", "amount", "currency", "because", "as_of")
 
 
 def decide(tx: sa.Connection, rows: Iterable[Sequence[Any]]) -> int:
@@ -132,19 +135,15 @@ def find(tx: sa.Connection, rows: Iterable[Sequence[Any]], judged: Sequence[str]
     return int(new)
 
 
-def credit(tx: sa.Connection, rows: Iterable[Credit], now: datetime) -> int:
-    """Replace who has the credit for won deals; returns how many rows differ from before."""
-    columns = ("opportunity_id", "partner_id", "kind", "is_primary", "amount", "currency", "because", "as_of")
-    values = (
-        (c.deal_id, c.partner_id or "", c.kind, c.primary, c.amount_minor, c.currency, c.because, now) for c in rows
-    )
-    bulk.stage(tx, "credited", "ledger.deal_credit", columns, values)
-    told = ", ".join(columns[:-1])
+def credit(tx: sa.Connection, rows: Iterable[Sequence[Any]]) -> int:
+    """Replace who has the credit for won deals, in the order of `_CREDIT`; returns how many rows differ from before."""
+    bulk.stage(tx, "credited", "ledger.deal_credit", _CREDIT, rows)
+    told = ", ".join(_CREDIT[:-1])
     gone = tx.exec_driver_sql(
         f"DELETE FROM ledger.deal_credit WHERE ({told}) NOT IN (SELECT {told} FROM pg_temp.credited)"
     ).rowcount
     made = tx.exec_driver_sql(
-        f"INSERT INTO ledger.deal_credit ({', '.join(columns)}) SELECT {', '.join(columns)} FROM pg_temp.credited "
+        f"INSERT INTO ledger.deal_credit ({', '.join(_CREDIT)}) SELECT {', '.join(_CREDIT)} FROM pg_temp.credited "
         "ON CONFLICT (opportunity_id, partner_id) DO NOTHING"
     ).rowcount
     return int(gone) + int(made)

@@ -65,6 +65,13 @@ def test_a_deal_that_a_direct_rep_opened_an_hour_before_is_a_conflict_for_a_pers
     assert (after.outcome, len(after.conflicts)) == ("approve", 1)
 
 
+def test_a_deal_that_was_won_in_the_meantime_still_counts_and_one_that_was_won_before_is_another_deal() -> None:
+    won = replace(opened("o1", None, NOON - HOUR), closed_at=NOON + HOUR)
+    assert verdicts(registered("r1", "p1"), others=(won,))["r1"].outcome == "review"
+    before = replace(won, since=NOON - DAY, closed_at=NOON - HOUR)
+    assert verdicts(registered("r1", "p1"), others=(before,))["r1"].outcome == "approve"
+
+
 def test_the_partners_own_deal_in_the_crm_is_no_conflict_but_the_deal_itself() -> None:
     found = verdicts(registered("r1", "p1"), others=(opened("o1", "p1", NOON - HOUR),))["r1"]
     assert (found.outcome, found.opportunity_id, found.conflicts) == ("approve", "o1", ())
