@@ -192,8 +192,8 @@ def judge(registrations: Iterable[Claim], others: Iterable[Claim], policy: Regis
           now: datetime) -> list[Verdict]:  # fmt: skip
     """A verdict on each registration, by id; the order in which they come does not matter.
 
-    `others`: opportunities that are not lost, accounts and leads that somebody has. Registrations whose protection has ended hold
-    nobody up. What was approved stays approved; its conflicts are told all the same.
+    `others`: opportunities that are not lost, accounts and leads that somebody has. Registrations whose protection has
+    ended hold nobody up. What was approved stays approved; its conflicts are told all the same.
     """
     asked = sorted(registrations, key=turn)
     index: dict[tuple[str, str], list[Claim]] = defaultdict(list)

@@ -21,7 +21,8 @@ def marks(tx: sa.Connection) -> str:
     row = tx.exec_driver_sql(
         "SELECT (SELECT max(touched) FROM core.deal_registration), (SELECT max(touched) FROM core.opportunity), "
         "(SELECT max(touched) FROM core.account), (SELECT max(touched) FROM ledger.lead_offer), "
-        "(SELECT sum(hashtext(registration_id || outcome || coalesce(decided_by, ''))) FROM ledger.registration_decision)"
+        "(SELECT sum(hashtext(registration_id || outcome || coalesce(decided_by, ''))) "
+        "FROM ledger.registration_decision)"
     ).one()
     return "|".join(map(str, row))
 
@@ -46,7 +47,7 @@ def claimed(tx: sa.Connection) -> Sequence[sa.Row[Any]]:
 
 
 def held(tx: sa.Connection, since: datetime) -> Sequence[sa.RowMapping]:
-    """What others have: opportunities that are open or were won since that time, accounts that a partner serves, leads that a partner accepted."""
+    """What others have: deals open or won since then, accounts that a partner serves, leads that a partner accepted."""
     return tx.execute(
         sa.text(
             f"""
@@ -54,7 +55,8 @@ def held(tx: sa.Connection, since: datetime) -> Sequence[sa.RowMapping]:
                    coalesce(a.name, o.name) AS company, a.domain, a.tax_id, a.country, NULL AS email, o.product,
                    CASE WHEN o.stage = 'won' THEN {_CLOSED} END AS closed_at
             FROM core.opportunity o {_BUYER}
-            WHERE (coalesce(o.stage, '') NOT IN ('won', 'lost') OR o.stage = 'won' AND {_CLOSED} > :since) AND o.{LIVE.format("o")}
+            WHERE (coalesce(o.stage, '') NOT IN ('won', 'lost') OR o.stage = 'won' AND {_CLOSED} > :since)
+              AND o.{LIVE.format("o")}
             UNION ALL
             SELECT 'account', a.id, {entity_of("partner=a.partner_ref")}, a.created_at, a.name, a.domain, a.tax_id,
                    a.country, NULL, NULL, NULL
