@@ -75,6 +75,7 @@ ACCOUNT = Entity(
     fields=(
         _text("name", "Name, in its own script", "R004", _COMPANY, Merge.TRUSTED),
         _choice("kind", "Whether the account is a company or a person", ("company", "person"), "R006"),
+        _text("tax_id", "Tax number", "R049", _COMPANY),
         _text("account_number", "The seller's own number of the customer", "R004"),
         _DOMAIN, _PHONE, *_ADDRESS, _INDUSTRY,
         Field("employees", Kind.INTEGER, "Number of employees", "R011", _COMPANY),
@@ -228,6 +229,7 @@ DEAL_REGISTRATION = Entity(
     fields=(
         _text("number", "Number or key in the PRM", "R048"), _ref("partner_ref", "partner", "Who registers", "R048"),
         _text("account_name", "The customer, as the partner names it", "R048", _COMPANY), _DOMAIN, _COUNTRY,
+        _text("tax_id", "The customer's tax number", "R048", _COMPANY),
         Field("contact_email", Kind.EMAIL, "The customer's person", "R048", _PERSON),
         _text("contact_first_name", "Given name of the customer's person", "R048", _PERSON),
         _text("contact_last_name", "Family name of the customer's person", "R048", _PERSON),

@@ -20,6 +20,7 @@ from prm_sync.cli.mappings import mappings
 from prm_sync.cli.match import match
 from prm_sync.cli.plans import approve, plan
 from prm_sync.cli.reconcile import reconcile
+from prm_sync.cli.registrations import registrations
 from prm_sync.cli.run import run
 from prm_sync.cli.schemas import schemas
 from prm_sync.cli.services import demo, down, up
@@ -94,6 +95,7 @@ _group(quarantine, "quarantine", LOOK, "prm-sync quarantine list")
 _group(drift, "drift", LOOK, "prm-sync drift list")
 _group(conflict, "conflict", LOOK, "prm-sync conflict list")
 _group(match, "match", LOOK, "prm-sync match list contact")
+_group(registrations, "registrations", LOOK, "prm-sync registrations list --outcome review")
 _group(mappings, "mappings", LOOK, "prm-sync mappings test")
 _group(connectors, "connectors", LOOK, "prm-sync connectors list")
 _group(schemas, "schemas", LOOK, "prm-sync schemas write --check")

@@ -22,6 +22,7 @@ def all_schemas(*, installed: bool = False) -> Mapping[str, dict[str, Any]]:
     from prm_sync.rules.identity import identity_schema
     from prm_sync.rules.mapping import mapping_schema
     from prm_sync.rules.precedence import authority_schema, survivorship_schema
+    from prm_sync.rules.registrations import registrations_schema
     from prm_sync.rules.routing.policy import routing_schema
     from prm_sync.rules.sharing import sharing_schema
 
@@ -34,6 +35,7 @@ def all_schemas(*, installed: bool = False) -> Mapping[str, dict[str, Any]]:
         "sharing": sharing_schema(),
         "survivorship": survivorship_schema(),
         "authority": authority_schema(),
+        "registrations": registrations_schema(),
     }
 
 

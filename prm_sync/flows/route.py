@@ -1,11 +1,11 @@
-"""route: core.lead -> ledger. Partners' answers, the SLA sweep, then an offer for every lead that may be routed."""
+"""route: core.lead -> ledger. Deal registrations, partners' answers, the SLA sweep, then an offer for every lead."""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from prm_sync.app import App, StreamMapping
+from prm_sync.flows.register import judge_registrations
 from prm_sync.flows.report import FlowReport
 from prm_sync.rules.routing import (
     Agreement,
@@ -25,8 +26,10 @@ from prm_sync.rules.routing import (
     RoutingPolicy,
     Transition,
     apply_answer,
+    apply_stage,
     day_start,
     due,
+    moved,
     score_of_best,
     unrouted,
     week_start,
@@ -35,13 +38,14 @@ from prm_sync.rules.routing import (
 from prm_sync.rules.routing import (
     route as decide,
 )
-from prm_sync.warehouse import offers, progress, source
+from prm_sync.warehouse import alerts, offers, progress, source
 from prm_sync.warehouse.runs import running
 
 log = logging.getLogger(__name__)
 
 BATCH_LEADS = 20_000
 OPTIMAL_LEADS = 200_000  #: the choice `optimal` is the better the more leads it sees at once
+NAMED = 5  #: leads that one alert names
 LOOK_BACK = timedelta(days=365)  #: deals and answers that a partner's figures are made of
 
 
@@ -52,6 +56,7 @@ def route(app: App, *, dagster_run_id: str | None = None) -> FlowReport:
         began = time.perf_counter()
         report = FlowReport("route", "")
         run.report = report
+        judge_registrations(app, now, run.id, report)
         _answers(app, run.id, report)
         _sweep(app, now, run.id, report)
         _offer(app, now, run.id, report)
@@ -83,34 +88,44 @@ class _Settled:
     """Answers of one pass, turned into moves, stages and events."""
 
     def __init__(self) -> None:
+        self._offers: dict[str, Offer] = {}  #: as they stand by now
         self.moves: list[dict[str, Any]] = []
         self.stages: list[dict[str, Any]] = []
         self.events: list[tuple[str, datetime, str, bool, str | None]] = []
         self.late = 0
 
     def take(self, row: sa.Row[Any], known: set[tuple[str, str, datetime]]) -> None:
-        offer = _offer_of(row)
+        offer = self._offers.get(row.id) or _offer_of(row)
         if row.answer is not None and row.said_at is not None and (row.id, row.answer, row.said_at) not in known:
             said = apply_answer(offer, row.answer, row.said_at, row.said_reason)
-            if isinstance(said, Transition):
-                self.moves.append(
-                    {"id": row.id, "state": said.after, "answered_at": said.at, "decline_reason": said.reason}
-                )
-                self.events.append((row.id, said.at, row.answer, True, said.reason))
-            elif said.code != "repeated":
+            offer = self._settle(row, offer, said, row.answer)
+        # `open` says nothing: a new record in the PRM comes back with it, and there is no way back to it.
+        at = row.remote_time or row.said_at
+        if row.said_stage in (None, "open") or at is None or (row.id, "stage", at) in known:
+            return
+        offer = self._settle(row, offer, apply_stage(offer, row.said_stage, at), "stage")
+
+    def _settle(self, row: sa.Row[Any], offer: Offer, said: Transition | Refusal, event: str) -> Offer:
+        """Write down what was said; the offer as it stands then."""
+        if isinstance(said, Refusal):
+            if said.code != "repeated":
                 self.late += 1
-                self.events.append((row.id, row.said_at, row.answer, False, said.message))
-        # `open` says nothing yet: a new record in the PRM comes back with it, and that is no news.
-        if row.said_stage is not None and row.said_stage != (row.partner_stage or "open") and not row.superseded:
-            at = row.remote_time or row.said_at
-            if at is None:
-                return
-            amount = row.said_won if row.said_stage == "won" else None
+                self.events.append((offer.id, said.at, event, False, said.message))
+            self._offers[offer.id] = offer
+            return offer
+        if said.before == "pending":
+            self.moves.append(
+                {"id": offer.id, "state": said.state, "answered_at": said.at, "decline_reason": said.reason}
+            )
+        if said.stage is not None:
+            amount = row.said_won if said.stage == "won" else None
+            currency = row.said_currency if amount is not None else None
             self.stages.append(
-                {"id": row.id, "stage": row.said_stage, "at": at, "amount": amount,
-                 "currency": row.said_currency if amount is not None else None}
-            )  # fmt: skip
-            self.events.append((row.id, at, "stage", True, row.said_stage))
+                {"id": offer.id, "stage": said.stage, "at": said.at, "amount": amount, "currency": currency}
+            )
+        self.events.append((offer.id, said.at, event, True, said.stage if event == "stage" else said.reason))
+        self._offers[offer.id] = moved(offer, said)
+        return self._offers[offer.id]
 
 
 def _offer_of(row: sa.Row[Any]) -> Offer:
@@ -118,6 +133,7 @@ def _offer_of(row: sa.Row[Any]) -> Offer:
         id=row.id, lead_id=row.lead_id, partner_id=row.partner_id, offered_at=row.offered_at, expires_at=row.expires_at,
         state=row.state, changed_at=row.answered_at, reason=row.decline_reason, rank=row.rank,
         superseded=bool(getattr(row, "superseded", False)),
+        stage=row.partner_stage if row.partner_stage in ("working", "won", "lost") else None,
     )  # fmt: skip
 
 
@@ -132,23 +148,58 @@ def _sweep(app: App, now: datetime, run_id: str, report: FlowReport) -> None:
         heard = offers.heard_until(tx, [(m.connection, m.stream) for m in _answering(app)])
         rows = offers.open_offers(tx)
         by_id = {r.id: r for r in rows}
-        moved: list[Transition] = []
+        ended: list[Transition] = []
         for row in rows:
             reason = _withdrawal(row)
             if reason is not None:
                 taken_back = withdraw(_offer_of(row), now, reason)
                 if not isinstance(taken_back, Refusal):
-                    moved.append(taken_back)
-        gone = {t.offer_id for t in moved}
-        moved += due((_offer_of(r) for i, r in by_id.items() if i not in gone), min(now, heard or now))
-        if moved:
+                    ended.append(taken_back)
+        gone = {t.offer_id for t in ended}
+        ended += due((_offer_of(r) for i, r in by_id.items() if i not in gone), min(now, heard or now))
+        if ended:
             offers.move(
                 tx,
-                [{"id": t.offer_id, "state": t.after, "answered_at": None, "decline_reason": t.reason} for t in moved],
+                [{"id": t.offer_id, "state": t.after, "answered_at": None, "decline_reason": t.reason} for t in ended],
                 touched,
             )
-            offers.write_events(tx, ((t.offer_id, t.at, t.after, True, t.reason) for t in moved), run_id)
-    report.add(expired=sum(t.after == "expired" for t in moved), withdrawn=sum(t.after == "withdrawn" for t in moved))
+            offers.write_events(tx, ((t.offer_id, t.at, t.after, True, t.reason) for t in ended), run_id)
+            _tell_managers(tx, [by_id[t.offer_id] for t in ended if t.after == "expired"], now)
+    report.add(expired=sum(t.after == "expired" for t in ended), withdrawn=sum(t.after == "withdrawn" for t in ended))
+
+
+def _tell_managers(tx: sa.Connection, rows: Sequence[sa.Row[Any]], now: datetime) -> None:
+    """One alert for each partner who let offers run out, with whom the partner is in charge of."""
+    leads: dict[tuple[str, str | None], list[str]] = {}
+    for row in rows:
+        leads.setdefault((row.partner_id, row.manager), []).append(row.lead_id)
+    said = (
+        (f"partner {partner}", (
+         f"{_some(ids)} went unanswered until the offer ran out, and go to the next partner. "
+         f"Channel manager: {manager or 'not known'}. See `prm-sync explain lead {ids[0]}`"))
+        for (partner, manager), ids in sorted(leads.items(), key=lambda item: item[0][0])
+    )  # fmt: skip
+    alerts.keep(tx, "offer_expired", said, now)
+
+
+def _tell_owners(tx: sa.Connection, decisions: Sequence[Decision], policy: RoutingPolicy, now: datetime) -> None:
+    """One alert for each queue about leads whose last offer was in vain, and that nobody else may have."""
+    leads: dict[str, list[str]] = {}
+    for d in decisions:
+        leads.setdefault(d.queue or policy.queues.default, []).append(d.lead_id)
+    said = (
+        (f"queue {queue}", (
+         f"{_some(ids)} were offered in vain and wait for a person. "
+         f"In charge: {policy.queues.owners.get(queue, 'nobody is named in policies/routing.yaml')}. "
+         f"See mart.unrouted_leads, `prm-sync explain lead {ids[0]}`"))
+        for queue, ids in sorted(leads.items())
+    )  # fmt: skip
+    alerts.keep(tx, "offers_in_vain", said, now)
+
+
+def _some(ids: Sequence[str]) -> str:
+    named = ", ".join(ids[:NAMED]) + (", ..." if len(ids) > NAMED else "")
+    return f"{len(ids):,} lead{'s' if len(ids) > 1 else ''} ({named})"
 
 
 def _answering(app: App) -> list[StreamMapping]:
@@ -188,7 +239,7 @@ def _offer(app: App, now: datetime, run_id: str, report: FlowReport) -> None:
             rows = offers.undecided_leads(tx, policy.eligible_statuses, since, after, size, now)
             leads = [lead_facts(r) for r in rows]
             decisions = decide(leads, board.partners, board.ledger, policy, now)
-            made = _write(tx, decisions, touched, run_id)
+            made = _write(tx, decisions, touched, run_id, policy)
             if len(rows) < size:
                 progress.keep(tx, "route", upto, _key(tx, policy, now))
         report.add(looked_at=len(rows), offered=made, **{f"unrouted:{k}": n for k, n in unrouted(decisions).items()})
@@ -236,7 +287,8 @@ def _key(tx: sa.Connection, policy: RoutingPolicy, now: datetime) -> str:
     numbers = tx.exec_driver_sql(
         "SELECT (SELECT max(touched) FROM core.partner), (SELECT max(touched) FROM ledger.lead_offer), "
         "(SELECT max(touched) FROM core.certification), (SELECT max(touched) FROM core.account), "
-        "(SELECT max(touched) FROM core.agreement), (SELECT max(touched) FROM core.deal_registration)"
+        "(SELECT max(touched) FROM core.agreement), (SELECT max(touched) FROM core.deal_registration), "
+        "(SELECT max(decided_at) FROM ledger.registration_decision)"
     ).one()
     # What holds on one day, or at one hour, may not on the next.
     time_of_day = f"{now:%H}.{now.minute // 15}" if policy.rules.calendar == "working_hours" else ""
@@ -266,10 +318,12 @@ def _partner(row: sa.Row[Any], certificates: Mapping[str, date | None]) -> Partn
     )  # fmt: skip
 
 
-def _write(tx: sa.Connection, decisions: list[Decision], touched: int, run_id: str) -> int:
+def _write(
+    tx: sa.Connection, decisions: list[Decision], touched: int, run_id: str, policy: RoutingPolicy
+) -> int:
     """Keep the decisions that are news, and an offer for each that chose somebody."""
     before = offers.last_decisions(tx, [d.lead_id for d in decisions])
-    rows, made = [], []
+    rows, made, in_vain = [], [], []
     for d in decisions:
         last = before.get(d.lead_id)
         if d.partner_id is None and last is not None and last.partner_id is None:
@@ -286,7 +340,11 @@ def _write(tx: sa.Connection, decisions: list[Decision], touched: int, run_id: s
         )  # fmt: skip
         if d.partner_id is not None:
             made.append((d, id_))
+        elif last is not None and last.partner_id is not None and d.queue is not None:
+            in_vain.append(d)
     offers.write_decisions(tx, rows)
+    if in_vain:
+        _tell_owners(tx, in_vain, policy, in_vain[0].decided_at)
     ranks = _offer_ranks(tx, [d.lead_id for d, _ in made])
     offers.write_offers(
         tx,

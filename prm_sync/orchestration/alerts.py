@@ -9,11 +9,12 @@ import httpx
 import sqlalchemy as sa
 from pydantic import SecretStr
 
+from prm_sync.warehouse.alerts import keep
+
 log = logging.getLogger(__name__)
 
 TIMEOUT_S = 10.0
 GIVE_UP_AFTER = timedelta(days=1)
-AGAIN_AFTER = timedelta(hours=24)  #: the same about the same subject is said once a day
 
 
 def raise_alert(
@@ -21,22 +22,8 @@ def raise_alert(
 ) -> bool:
     """Keep an alert. False: the same stands there already, from the last day."""
     with engine.begin() as tx:
-        known = tx.execute(
-            sa.text(
-                "SELECT 1 FROM ops.alert "
-                "WHERE kind = :kind AND subject = :subject AND message = :message AND at > :since"
-            ),
-            {"kind": kind, "subject": subject, "message": message, "since": now - AGAIN_AFTER},
-        ).first()
-        if known is not None:
+        if not keep(tx, kind, [(subject, message)], now, dagster_run_id):
             return False
-        tx.execute(
-            sa.text(
-                "INSERT INTO ops.alert (at, kind, subject, message, dagster_run_id) "
-                "VALUES (:at, :kind, :subject, :message, :run)"
-            ),
-            {"at": now, "kind": kind, "subject": subject, "message": message, "run": dagster_run_id},
-        )
     log.warning("alert", extra={"kind": kind, "subject": subject})
     return True
 

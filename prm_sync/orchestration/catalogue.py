@@ -19,7 +19,7 @@ from prm_sync.settings import Settings
 
 log = logging.getLogger(__name__)
 
-ROUTING_READS = ("lead", "partner", "certification", "account")
+ROUTING_READS = ("lead", "partner", "certification", "account", "deal_registration", "opportunity")
 MEASURING_READS = ("opportunity", "target", "partner")
 
 

@@ -74,7 +74,9 @@ _LEAD_JOINS = f"""
     LEFT JOIN (
         SELECT r.domain, array_agg(DISTINCT {entity_of("partner=r.partner_ref")}) AS partners
         FROM core.deal_registration r
-        WHERE r.status IN ('approved', 'converted') AND r.protected_until > :now AND r.domain IS NOT NULL
+        LEFT JOIN ledger.registration_decision v ON v.registration_id = r.id
+        WHERE (r.status IN ('approved', 'converted') AND r.protected_until > :now
+               OR v.outcome = 'approve' AND v.protected_until > :now) AND r.domain IS NOT NULL
           AND r.partner_ref IS NOT NULL AND r.merged_into IS NULL AND r.deleted_at IS NULL
         GROUP BY 1) g ON g.domain = l.domain
 """
@@ -207,8 +209,9 @@ def open_offers(tx: sa.Connection) -> Sequence[sa.Row[Any]]:
     """Offers that wait, with what became of their leads."""
     return tx.execute(
         sa.text(
-            "SELECT o.*, l.status, (l.merged_into IS NOT NULL OR l.deleted_at IS NOT NULL) AS gone "
-            "FROM ledger.lead_offer o LEFT JOIN core.lead l ON l.id = o.lead_id WHERE o.state = 'pending' ORDER BY o.id"
+            "SELECT o.*, l.status, (l.merged_into IS NOT NULL OR l.deleted_at IS NOT NULL) AS gone, p.manager "
+            "FROM ledger.lead_offer o LEFT JOIN core.lead l ON l.id = o.lead_id "
+            "LEFT JOIN core.partner p ON p.id = o.partner_id WHERE o.state = 'pending' ORDER BY o.id"
         )
     ).all()
 

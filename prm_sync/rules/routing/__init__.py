@@ -15,7 +15,16 @@ from prm_sync.rules.routing.facts import (
     unrouted,
     week_start,
 )
-from prm_sync.rules.routing.offers import Offer, Refusal, Transition, apply_answer, due, moved, withdraw
+from prm_sync.rules.routing.offers import (
+    Offer,
+    Refusal,
+    Transition,
+    apply_answer,
+    apply_stage,
+    due,
+    moved,
+    withdraw,
+)
 from prm_sync.rules.routing.policy import RoutingPolicy, load_routing, routing_schema
 from prm_sync.rules.routing.replay import PastLead, Replay, replay
 
@@ -37,6 +46,7 @@ __all__ = [
     "RoutingPolicy",
     "Transition",
     "apply_answer",
+    "apply_stage",
     "as_json",
     "day_start",
     "deal",

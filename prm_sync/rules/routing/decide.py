@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from prm_sync.rules.routing import optimal
 from prm_sync.rules.routing.board import Batch, Board, reasons
+from prm_sync.rules.routing.deadlines import Deadlines
 from prm_sync.rules.routing.eligibility import Rule
 from prm_sync.rules.routing.facts import CAPACITY, POINTS, Candidate, Decision, LeadFacts, Ledger, Outcome, PartnerFacts
 from prm_sync.rules.routing.policy import RoutingPolicy
@@ -90,7 +91,7 @@ class _Words:
 
     def __init__(self, board: Board) -> None:
         self._board = board
-        self._expires = board.now + timedelta(hours=board.policy.offer.expires_after_h)
+        self._deadlines = Deadlines(board.policy, board.now)
         self._all = len(board.partners) <= EVERYBODY
         self._ruled_out: dict[int, tuple[Candidate, ...]] = {}
         self._verdicts: dict[tuple[int, str, object], Candidate] = {}
@@ -110,7 +111,7 @@ class _Words:
         return Decision(
             lead.id, winner and winner.partner_id, winner and winner.score, outcome, self._note(lead, outcome),
             considered, self._others(lead, kind) if self._all and kind.stopped is None else (), counts, queue,
-            policy.version, board.now, self._expires,
+            policy.version, board.now, self._deadlines.of(board.partners[rank >> LOT_AT & LOT] if winner else None),
         )  # fmt: skip
 
     def _considered(self, kind: LeadClass, rank: int) -> tuple[Candidate, ...]:

@@ -45,7 +45,7 @@ class RuleBook:
     def __init__(self, policy: RoutingPolicy, partners: Sequence[PartnerFacts], now: datetime) -> None:
         self.policy, self.now, self.today = policy, now, now.astimezone(UTC).date()
         self.atlas = Atlas(policy.areas, policy.region_names, (p.territories for p in partners))
-        self._calendars = _Calendars(policy.calendars)
+        self._calendars = Calendars(policy.calendars)
         self._tiers: dict[tuple[str | None, ...], frozenset[str]] = {}
         on = policy.rules
         standing = [Rule("test", _always, _no_tokens, lambda p: NOTHING if p.is_test else None, _test)]
@@ -198,7 +198,7 @@ class RuleBook:
         return f"does not hold '{name}'" if last is None else f"'{name}' was valid until {last}"
 
 
-class _Calendars:
+class Calendars:
     """The calendar of each partner: of its country, or the one for all others; in its own time zone if it has one."""
 
     def __init__(self, named: dict[str, WorkingCalendar]) -> None:

@@ -1,20 +1,42 @@
-"""The life of an offer: pending -> accepted | declined | expired | withdrawn, and no other way.
+"""The life of an offer: pending -> accepted | declined | expired | withdrawn, accepted -> working -> won | lost.
 
-A move that is not allowed is a `Refusal`, a value: it goes to the offer's history and moves nothing.
+`MOVES` is all of it. A move that is not there is a `Refusal`, a value: it goes to the history and moves nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, assert_never
 
 State = Literal["pending", "accepted", "declined", "expired", "withdrawn"]
 Answer = Literal["accepted", "declined"]
+Stage = Literal["working", "won", "lost"]  #: how far a partner is with a lead that it accepted
+Standing = State | Stage
+Event = Literal["accept", "decline", "work", "win", "lose", "run_out", "withdraw"]
 RefusalCode = Literal["repeated", "late", "superseded", "illegal", "before_offer"]
 
 UNSTATED = "not stated"  #: the reason of a decline that came without one
+CLOSED = "closed without an answer"  #: ... of one that is told by closing the record alone
+
+MOVES: Mapping[Standing, Mapping[Event, Standing]] = {
+    # Who works on a lead without a word has accepted it; who closes it without a word does not want it.
+    "pending": {
+        "accept": "accepted", "decline": "declined", "work": "working", "win": "won", "lose": "declined",
+        "run_out": "expired", "withdraw": "withdrawn",
+    },
+    # What leads to where it is already is no move: each pull says it again.
+    "accepted": {"accept": "accepted", "work": "working", "win": "won", "lose": "lost"},
+    "working": {"accept": "working", "work": "working", "win": "won", "lose": "lost"},
+    "won": {"accept": "won", "win": "won"},
+    "lost": {"accept": "lost", "lose": "lost"},
+    "declined": {"decline": "declined", "lose": "declined"},
+    "expired": {"run_out": "expired"},
+    "withdrawn": {"withdraw": "withdrawn"},
+}  # fmt: skip
+_ANSWERS: Mapping[Answer, Event] = {"accepted": "accept", "declined": "decline"}
+_STAGES: Mapping[Stage, Event] = {"working": "work", "won": "win", "lost": "lose"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +53,11 @@ class Offer:
     reason: str | None = None
     rank: int = 1  #: 1 for the first offer of the lead
     superseded: bool = False  #: the lead has been offered to somebody since
+    stage: Stage | None = None  #: only where it is accepted
+
+    @property
+    def standing(self) -> Standing:
+        return self.stage if self.state == "accepted" and self.stage is not None else self.state
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +65,22 @@ class Transition:
     """A move that is allowed."""
 
     offer_id: str
-    before: State
-    after: State
+    before: Standing
+    after: Standing
     at: datetime
     reason: str | None = None
+
+    @property
+    def stage(self) -> Stage | None:
+        return self.after if self.after in ("working", "won", "lost") else None
+
+    @property
+    def state(self) -> State:
+        match self.after:
+            case "working" | "won" | "lost":
+                return "accepted"
+            case state:
+                return state
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +88,8 @@ class Refusal:
     """A move that is not. `repeated` is no trouble: the offer is in that state already (each pull says it again)."""
 
     offer_id: str
-    state: State
-    wanted: State
+    state: Standing
+    wanted: Standing
     at: datetime
     code: RefusalCode
     message: str
@@ -61,55 +100,73 @@ def apply_answer(offer: Offer, answer: Answer, at: datetime, reason: str | None 
 
     It counts while the offer is pending and has not run out, also if the sweep has not been there yet.
     """
-    if offer.state == answer:
+    after = MOVES[offer.standing].get(_ANSWERS[answer])
+    if after == offer.standing:
         return _refusal(offer, answer, at, "repeated")
-    if at < offer.offered_at:
-        return _refusal(offer, answer, at, "before_offer")
-    if offer.superseded:
-        return _refusal(offer, answer, at, "superseded")
+    if (code := _untimely(offer, at)) is not None:
+        return _refusal(offer, answer, at, code)
     if offer.changed_at is not None and at <= offer.changed_at:
         return _refusal(offer, answer, at, "late")
-    if offer.state != "pending":
+    if after is None:
         return _refusal(offer, answer, at, "late" if offer.state == "expired" else "illegal")
-    if at >= offer.expires_at:
-        return _refusal(offer, answer, at, "late")
     given = (reason or "").strip() or UNSTATED
-    return Transition(offer.id, offer.state, answer, at, given if answer == "declined" else None)
+    return Transition(offer.id, offer.standing, after, at, given if after == "declined" else None)
+
+
+def apply_stage(offer: Offer, stage: Stage, at: datetime) -> Transition | Refusal:
+    """How far the partner is with the lead, as it says at `at`: of an offer that still waits, an answer as well."""
+    after = MOVES[offer.standing].get(_STAGES[stage])
+    if after == offer.standing:
+        return _refusal(offer, stage, at, "repeated")
+    if (code := _untimely(offer, at)) is not None:
+        return _refusal(offer, stage, at, code)
+    if after is None:
+        return _refusal(offer, stage, at, "late" if offer.state == "expired" else "illegal")
+    return Transition(offer.id, offer.standing, after, at, CLOSED if after == "declined" else None)
+
+
+def _untimely(offer: Offer, at: datetime) -> RefusalCode | None:
+    if at < offer.offered_at:
+        return "before_offer"
+    if offer.superseded:
+        return "superseded"
+    return "late" if offer.state == "pending" and at >= offer.expires_at else None
 
 
 def due(offers: Iterable[Offer], now: datetime) -> list[Transition]:
     """The offers that have run out by `now`, each at the moment it did."""
     return [
-        Transition(o.id, "pending", "expired", o.expires_at)
+        Transition(o.id, o.standing, "expired", o.expires_at)
         for o in offers
-        if o.state == "pending" and o.expires_at <= now
+        if MOVES[o.standing].get("run_out") not in (None, o.standing) and o.expires_at <= now
     ]
 
 
 def withdraw(offer: Offer, at: datetime, reason: str) -> Transition | Refusal:
     """The seller takes an offer back, which it can only while the partner has not answered."""
-    if offer.state == "withdrawn":
-        return _refusal(offer, "withdrawn", at, "repeated")
-    if offer.state != "pending":
-        return _refusal(offer, "withdrawn", at, "illegal")
-    return Transition(offer.id, "pending", "withdrawn", at, reason)
+    after = MOVES[offer.standing].get("withdraw")
+    if after is None or after == offer.standing:
+        return _refusal(offer, "withdrawn", at, "illegal" if after is None else "repeated")
+    return Transition(offer.id, offer.standing, after, at, reason)
 
 
 def moved(offer: Offer, transition: Transition) -> Offer:
     """The offer after the transition. Raises ValueError where the transition is of another offer or state."""
-    if (offer.id, offer.state) != (transition.offer_id, transition.before):
+    if (offer.id, offer.standing) != (transition.offer_id, transition.before):
         raise ValueError(f"transition of offer {transition.offer_id} from {transition.before} does not fit {offer.id}")
-    return replace(offer, state=transition.after, changed_at=transition.at, reason=transition.reason)
+    return replace(
+        offer, state=transition.state, stage=transition.stage, changed_at=transition.at, reason=transition.reason
+    )
 
 
-def _refusal(offer: Offer, wanted: State, at: datetime, code: RefusalCode) -> Refusal:
-    return Refusal(offer.id, offer.state, wanted, at, code, _words(offer, wanted, code))
+def _refusal(offer: Offer, wanted: Standing, at: datetime, code: RefusalCode) -> Refusal:
+    return Refusal(offer.id, offer.standing, wanted, at, code, _words(offer, wanted, code))
 
 
-def _words(offer: Offer, wanted: State, code: RefusalCode) -> str:
+def _words(offer: Offer, wanted: Standing, code: RefusalCode) -> str:
     match code:
         case "repeated":
-            return f"the offer is {offer.state} already"
+            return f"the offer is {offer.standing} already"
         case "late" if offer.state == "pending":
             return f"answered after the offer had run out at {offer.expires_at:%Y-%m-%d %H:%M %Z}"
         case "late":
@@ -118,7 +175,7 @@ def _words(offer: Offer, wanted: State, code: RefusalCode) -> str:
         case "superseded":
             return "the lead has been offered to another partner since"
         case "illegal":
-            return f"an offer that is {offer.state} cannot become {wanted}"
+            return f"an offer that is {offer.standing} cannot become {wanted}"
         case "before_offer":
             return "answered before the offer was made: check the clock of the PRM"
         case _:

@@ -250,6 +250,12 @@ class Score(Part):
 
 class OfferTerms(Part):
     expires_after_h: float = Field(default=48, gt=0, description="Hours a partner has to answer")
+    hours: Literal["all", "working"] = Field(
+        default="all", description="Which hours count: all, or the working hours of the partner's calendar"
+    )
+    calendar: str | None = Field(
+        default=None, description="With working hours: one of `calendars` for all partners, instead of their own"
+    )
     max_offers: int = Field(default=3, ge=1, description="Partners a lead is offered to; then a person must look at it")
 
 
@@ -268,6 +274,8 @@ class Queues(Part):
     by_reason: dict[Reason, str] = Field(
         default_factory=dict, description="Queue for max_offers, or for the rule that most partners failed"
     )
+
+    owners: dict[str, str] = Field(default_factory=dict, description="Queue -> who looks after it; alerts name them")
 
     def of(self, reason: str) -> str:
         return self.by_reason.get(reason, self.default)
@@ -303,6 +311,15 @@ class RoutingPolicy(Policy):
     queues: Queues = Field(default_factory=Queues)
     score: Score = Field(default_factory=Score)
     offer: OfferTerms = Field(default_factory=OfferTerms)
+
+    @model_validator(mode="after")
+    def _knows_the_calendar(self) -> RoutingPolicy:
+        name = self.offer.calendar
+        if name is not None and name not in self.calendars:
+            raise ValueError(f'offer: "{name}" is none of `calendars`{did_you_mean(name, tuple(self.calendars))}')
+        if name is not None and self.offer.hours == "all":
+            raise ValueError("offer: `calendar` counts only with `hours: working`")
+        return self
 
 
 def load_routing(source: Path | YamlFile) -> RoutingPolicy:

@@ -1,0 +1,23 @@
+"""`ops.alert`: what somebody should look at. What is kept here is posted to the webhook by and by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+AGAIN_AFTER = timedelta(hours=24)  #: the same about the same subject is said once a day
+
+
+def keep(
+    tx: sa.Connection, kind: str, said: Iterable[tuple[str, str]], now: datetime, dagster_run_id: str | None = None
+) -> int:
+    """Keep alerts: (subject, message). Returns how many do not stand there already, from the last day."""
+    shared = {"kind": kind, "at": now, "since": now - AGAIN_AFTER, "run": dagster_run_id}
+    statement = sa.text(
+        "INSERT INTO ops.alert (at, kind, subject, message, dagster_run_id) "
+        "SELECT :at, :kind, :subject, :message, :run WHERE NOT EXISTS (SELECT FROM ops.alert "
+        "WHERE kind = :kind AND subject = :subject AND message = :message AND at > :since)"
+    )
+    return sum(tx.execute(statement, {**shared, "subject": s, "message": m}).rowcount for s, m in said)
