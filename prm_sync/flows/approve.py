@@ -17,7 +17,7 @@ from prm_sync.flows.deliver import Delivery
 from prm_sync.flows.push import declared_of, kinds_of, mappings_of, present, to_the_end
 from prm_sync.flows.report import FlowReport, State
 from prm_sync.rules import reconcile
-from prm_sync.warehouse import outbox, plans
+from prm_sync.warehouse import disclosures, outbox, plans
 from prm_sync.warehouse.db import alone
 from prm_sync.warehouse.outbox import Intent
 from prm_sync.warehouse.runs import running
@@ -173,7 +173,7 @@ def _release(
     with app.db.begin() as tx:
         outbox.keep(tx, connection, stream, intents, plan_id=plan_id, now=now)
         plans.approve(tx, plan_id, who, now)
-        outbox.log_shared(
+        disclosures.log_shared(
             tx, connection, stream, intents, policy_hash=app.policies.sharing.version, run_id=run_id, now=now
         )
 

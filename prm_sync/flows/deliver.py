@@ -102,7 +102,8 @@ class Delivery:
         now = self.app.clock()
         rule = self.mapping.spec.name
         with self.app.db.begin() as tx:
-            outbox.settle(tx, outcomes, rule=rule, run_id=self.run_id, now=now)
+            policy = self.app.policies.sharing.version
+            outbox.settle(tx, outcomes, rule=rule, policy=policy, run_id=self.run_id, now=now)
             refused = [o for o in outcomes if o.state == "refused"]
             source.quarantine(
                 tx, self.connection, self.name, self.mapping.entity,

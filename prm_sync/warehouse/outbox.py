@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from prm_sync.warehouse import bulk
+from prm_sync.warehouse import bulk, disclosures
+from prm_sync.warehouse.disclosures import Left
 
 
 @dataclass(slots=True)
@@ -27,9 +28,15 @@ class Intent:
     remote_id: str | None
     match: tuple[str, str] | None
     token: str
-    shared: tuple[str, ...] = ()  #: canonical fields that leave for a partner
+    left: tuple[Left, ...] = ()  #: what leaves for a partner
+    revoked: tuple[str, ...] = ()  #: canonical fields that are taken back from one
     partner_key: str | None = None
     creates: bool = field(default=False)
+
+    @property
+    def shared(self) -> tuple[str, ...]:
+        """Canonical fields that leave for a partner."""
+        return tuple(dict.fromkeys(name for left in self.left for name in left.fields))
 
 
 def _json(value: object) -> str | None:
@@ -49,13 +56,13 @@ def keep(
         return 0
     columns = (
         "token", "connection", "stream", "entity", "entity_id", "target", "op", "values", "before", "after",
-        "match_field", "match_value", "remote_id", "state", "plan_id", "created_at",
+        "match_field", "match_value", "remote_id", "state", "plan_id", "created_at", "revoked",
     )  # fmt: skip
     rows = (
         (
             i.token, connection, stream, i.entity, i.entity_id, i.target, i.op, _json(i.values), _json(i.before),
             _json(i.after), i.match[0] if i.match else None, i.match[1] if i.match else None, i.remote_id, "ready",
-            plan_id, now,
+            plan_id, now, list(i.revoked) or None,
         )
         for i in intents
     )  # fmt: skip
@@ -197,8 +204,13 @@ class Settled:
     next_try_at: datetime | None = None
 
 
-def settle(tx: sa.Connection, outcomes: Sequence[Settled], *, rule: str, run_id: str, now: datetime) -> None:
-    """Keep the outcomes; what is done goes to the write log, and a new record to the crosswalk."""
+def settle(
+    tx: sa.Connection, outcomes: Sequence[Settled], *, rule: str, policy: str, run_id: str, now: datetime
+) -> None:
+    """Keep the outcomes; what is done goes to the write log, a new record to the crosswalk.
+
+    `policy`: version of the sharing policy under which fields were taken back.
+    """
     if not outcomes:
         return
     tx.execute(
@@ -221,6 +233,8 @@ def settle(tx: sa.Connection, outcomes: Sequence[Settled], *, rule: str, run_id:
          "plan_id"),
         (row for o in done for row in _log_rows(o, rule, run_id, now)),
     )  # fmt: skip
+    taken_back = [o.row for o in done if o.row.op == "delete" or o.row.revoked]
+    disclosures.log_revoked(tx, taken_back, policy_hash=policy, run_id=run_id, now=now)
     made = [o for o in done if o.created and o.remote_id]
     if made:
         tx.execute(
@@ -249,18 +263,3 @@ def _log_rows(o: Settled, rule: str, run_id: str, now: datetime) -> Iterable[tup
             now, row.connection, row.stream, o.remote_id or row.remote_id, row.entity, row.entity_id, name,
             _json(old), _json(new), rule, run_id, row.plan_id,
         )  # fmt: skip
-
-
-def log_shared(
-    tx: sa.Connection, connection: str, stream: str, intents: Sequence[Intent], *,
-    policy_hash: str, run_id: str, now: datetime,
-) -> None:  # fmt: skip
-    """What of an entity leaves for a partner."""
-    bulk.copy(
-        tx, "ops.share_log",
-        ("at", "connection", "stream", "entity", "entity_id", "partner_key", "fields", "policy_hash", "run_id"),
-        (
-            (now, connection, stream, i.entity, i.entity_id, i.partner_key, list(i.shared), policy_hash, run_id)
-            for i in intents if i.shared
-        ),
-    )  # fmt: skip
