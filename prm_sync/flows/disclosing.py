@@ -127,3 +127,41 @@ def asked(sharing: Sharing, mapping: StreamMapping) -> tuple[str, ...]:
     by_partner = any(e.partners or e.tiers or e.programmes for _, e, _ in sharing.entries)
     known = [n for n in more if n in own] if by_partner and mapping.entity != "lead" else []
     return (*sharing.needs, *known)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a partner would see of one record over one stream."""
+
+    connection: str
+    stream: str
+    partner: PartnerSeen
+    told: Disclosure
+
+
+def seen_of(app: App, entity: str, entity_id: str, partner_key: str | None) -> list[Seen]:
+    """What this partner would see of the record today, by stream; None: the partner of its latest offer.
+
+    Raises ConfigError for a partner that is not there.
+    """
+    out = []
+    for m in app.back_mappings():
+        if m.entity != entity or app.connector(m.connection).kind != "prm":
+            continue
+        assert m.back is not None
+        sharing = sharing_of(app, entity, m.connection, m.stream)
+        with app.db.begin() as tx:
+            values = disclosures.values_of(tx, entity, entity_id)
+            key = partner_key or values.get("offer_partner_key")
+            found = disclosures.partners_by_key(tx, [key]).get(key) if key else NOBODY
+        if found is None:
+            raise ConfigError(f"there is no partner with the key {key!r}; `prm-sync explain partner <name>` shows it")
+        audience = Audience(sharing.stream, found.key, found.tier, found.programme)
+        own = app.entities[entity].by_name
+        names = tuple(dict.fromkeys((*m.back.uses, *own)))
+        told = sharing.of(audience, values, [n for n in names if values.get(n) is not None])
+        unused = {n: "the mapping does not write it" for n in told.values if n not in m.back.uses}
+        kept = {n: v for n, v in told.values.items() if n not in unused}
+        terms = {n: t for n, t in told.terms.items() if n not in unused}
+        out.append(Seen(m.connection, m.stream, found, Disclosure(kept, terms, {**told.withheld, **unused})))
+    return out

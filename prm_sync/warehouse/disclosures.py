@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from prm_sync.canonical.entities import FACTS
 from prm_sync.warehouse import bulk
 
 
@@ -126,3 +127,12 @@ def logged(tx: sa.Connection, entity_id: str, limit: int) -> list[dict[str, Any]
         {"id": entity_id, "limit": limit},
     )
     return [dict(r._mapping) for r in rows]  # noqa: SLF001 SQLAlchemy's documented name
+
+
+def values_of(tx: sa.Connection, entity: str, entity_id: str) -> dict[str, Any]:
+    """The golden record with what is known about it here."""
+    facts = f"LEFT JOIN core.{entity}_facts f ON f.id = g.id" if entity in FACTS else ""
+    more = ", f.*" if facts else ""
+    query = f'SELECT g.*{more} FROM core."{entity}" g {facts} WHERE g.id = :id'
+    found = tx.execute(sa.text(query), {"id": entity_id}).one()
+    return {name: value for name, value in zip(found._fields, found, strict=True) if value is not None}

@@ -263,3 +263,14 @@ def _log_rows(o: Settled, rule: str, run_id: str, now: datetime) -> Iterable[tup
             now, row.connection, row.stream, o.remote_id or row.remote_id, row.entity, row.entity_id, name,
             _json(old), _json(new), rule, run_id, row.plan_id,
         )  # fmt: skip
+
+
+def by_state(tx: sa.Connection, entity_id: str) -> Sequence[sa.Row[Any]]:
+    """(connection, stream, state, how many) of the changes of one entity."""
+    return tx.execute(
+        sa.text(
+            "SELECT connection, stream, state, count(*) AS n FROM ops.outbox WHERE entity_id = :id GROUP BY 1, 2, 3 "
+            "ORDER BY 1, 2, 3"
+        ),
+        {"id": entity_id},
+    ).all()

@@ -102,7 +102,7 @@ def test_fields_leave_masked_and_more_for_a_tier_when_the_partner_reaches_it(sha
     sharing.vendors.lead("Nguyễn Văn", Email="v@v.example", City="Huế")
     say(
         sharing,
-        entry(KEYS + ["last_name", "email", "city", "country"],
+        entry([*KEYS, "last_name", "email", "city", "country"],
               mask={"last_name": "initials", "email": "hash", "city": "country"}),
         entry(["last_name"], tiers=["gold"], purpose="gold partners call by name"),
     )  # fmt: skip
@@ -122,7 +122,7 @@ def test_fields_leave_masked_and_more_for_a_tier_when_the_partner_reaches_it(sha
 
 def test_an_entry_ends_with_its_last_day_without_any_change_of_the_record(sharing: Bench) -> None:
     sharing.vendors.lead("Weber", Phone="+49 30 901820")
-    say(sharing, entry(KEYS + ["last_name"]), entry(["phone"], until=str(sharing.clock.at.date())))
+    say(sharing, entry([*KEYS, "last_name"]), entry(["phone"], until=str(sharing.clock.at.date())))
     sharing.cycle()
     assert at_the_prm(sharing)["phone"] == "+4930901820"
     sharing.clock.advance(days=1)
@@ -133,7 +133,7 @@ def test_an_entry_ends_with_its_last_day_without_any_change_of_the_record(sharin
 def test_without_a_key_a_policy_that_hashes_stops_the_push_before_anything_is_sent(sharing: Bench) -> None:
     sharing.app.settings = sharing.app.settings.model_copy(update={"hash_key": None})
     sharing.vendors.lead()
-    say(sharing, entry(KEYS + ["email"], mask={"email": "hash"}))
+    say(sharing, entry([*KEYS, "email"], mask={"email": "hash"}))
     sharing.pull()
     with pytest.raises(ConfigError, match="PRM_SYNC_HASH_KEY"):
         push(sharing.app, "prm", "leads")

@@ -43,7 +43,7 @@ def some(rng: random.Random, of: list[Any], most: int) -> list[Any]:
 
 def entry(rng: random.Random) -> dict[str, Any]:
     fields = some(rng, list(FIELDS), 25)
-    mask = {n: "drop" for n in some(rng, list(FIELDS), 2)} if rng.random() < 0.4 else {}
+    mask = dict.fromkeys(some(rng, list(FIELDS), 2), "drop") if rng.random() < 0.4 else {}
     for name in fields:
         if name in TEXTS and rng.random() < 0.3:
             kinds = ["hash", "country", "drop"] + (["initials"] if FIELDS[name].kind is Kind.TEXT else [])
