@@ -1,22 +1,15 @@
-"""`prm-sync forget` and `prm-sync sharing explain`, over both emulated vendors and a real warehouse."""
+"""Forgetting a person, over both emulated vendors and a real warehouse."""
 
 from __future__ import annotations
-
-import sys
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
-from workbench import Bench, Project, Vendors
+from workbench import Bench
 
-from prm_sync.cli.terminal import MASK
 from prm_sync.errors import ConfigError
 from prm_sync.flows.forget import forget
 from prm_sync.flows.reconcile import reconcile
-
-sys.path.append(str(Path(__file__).parents[1] / "cli"))
-from commandline import Cli
 
 KEY = "a secret of the tests"
 WHO = {"FirstName": "玉蘭Zq1", "Email": "an@zq9.example", "City": "Huế Zq3", "Description": "máy in Zq4"}
@@ -101,32 +94,3 @@ def test_a_person_that_the_prm_does_not_let_go_is_on_the_receipt_and_deleted_by_
     keyed.push()
     assert keyed.vendors.prm_leads() == []
     assert tables_that_say(keyed, ("munoz.example", "Muñoz")) == []
-
-
-def test_sharing_explain_says_what_a_partner_would_see_and_why_not_the_rest(
-    keyed: Bench, project: Project, vendors: Vendors
-) -> None:
-    vendors.lead("Nguyễn", Street="Lê Lợi 1", HasOptedOutOfEmail=True)
-    keyed.cycle()
-    env = {
-        "PRM_SYNC_PROJECT": str(project.folder), "PRM_SYNC_DATABASE_URL": project.database_url,
-        "PRM_SYNC_HASH_KEY": KEY, **vendors.env,
-    }  # fmt: skip
-    cli = Cli(project.folder, env)
-    said = cli("sharing", "explain", "nguyễn@nguyễn-gmbh.example", "--partner", "nordwind", "--json").json
-    [stream] = said["streams"]
-    seen = {r["field"]: r for r in stream["seen"]}
-    withheld = {r["field"]: r["why"] for r in stream["withheld"]}
-    assert seen["company"]["entry"] == "streams.leads"
-    assert seen["last_name"]["value"] == MASK
-    assert withheld["email"] == "the record says no_email"
-    assert withheld["street"] == "no entry in force names it"
-    assert said["log"][0]["partner_key"] == "nordwind"
-    assert "email" not in said["log"][0]["fields"]
-    text = cli("sharing", "explain", said["id"], "--show-values").out
-    assert "Nguyễn" in text
-    wrong = cli("sharing", "explain", said["id"], "--partner", "niemand", code=2)
-    assert "niemand" in wrong.err
-    done = cli("forget", "--email", "nguyễn@nguyễn-gmbh.example", "--yes", "--json").json
-    assert done["deleted"] == {"prm.leads": 1}
-    assert "nguy" not in str(done).lower()
