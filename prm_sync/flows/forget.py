@@ -67,7 +67,7 @@ def forget(app: App, email: str) -> Receipt:
         receipt = _erased(app, key, address, writing, run, report)
         for delivery, mapping in deliveries:
             with to_the_end(app, mapping, report):
-                delivery.send_ready()
+                delivery.send_ready(entity_id=f"forgotten:{run.id}")
         _count(app, receipt, run)
     log.info("forgotten", extra={"run": run.id, "counts": dict(report.numbers)})
     return receipt

@@ -79,6 +79,18 @@ def keep(
     ).rowcount
 
 
+def adopt(tx: sa.Connection, plan_id: str, tokens: Iterable[str]) -> None:
+    """Changes that were ready before a plan with them was approved belong to that plan now."""
+    bulk.stage(tx, "adopted", "ops.outbox", ("token",), ((t,) for t in tokens))
+    tx.execute(
+        sa.text(
+            "UPDATE ops.outbox o SET plan_id = :plan FROM pg_temp.adopted a WHERE o.token = a.token "
+            "AND o.state = 'ready' AND o.plan_id IS DISTINCT FROM :plan"
+        ),
+        {"plan": plan_id},
+    )
+
+
 def drop_unwanted(
     tx: sa.Connection, connection: str, stream: str, targets: Iterable[tuple[str, str]], wanted: Iterable[str],
     now: datetime,
@@ -154,17 +166,23 @@ def last_done(
 
 
 def take_ready(
-    tx: sa.Connection, connection: str, stream: str, size: int, run_id: str, now: datetime
-) -> Sequence[sa.Row[Any]]:
-    """The next intents to send, marked `sent` before the call: after a crash they are looked up, not sent blindly."""
+    tx: sa.Connection, connection: str, stream: str, size: int, run_id: str, now: datetime, *,
+    plan_id: str | None = None, entity_id: str | None = None,
+) -> Sequence[sa.Row[Any]]:  # fmt: skip
+    """The next intents to send, marked `sent` before the call: after a crash they are looked up, not sent blindly.
+
+    `plan_id`, `entity_id`: only those of this plan or entity; what else is ready was not compared with what may leave.
+    """
     rows = tx.execute(
         sa.text(
             "UPDATE ops.outbox o SET state = 'sent', tries = tries + 1, run_id = :run FROM ("
             "SELECT id FROM ops.outbox WHERE connection = :c AND stream = :s AND state = 'ready' "
+            "AND (cast(:plan AS text) IS NULL OR plan_id = :plan) "
+            "AND (cast(:entity AS text) IS NULL OR entity_id = :entity) "
             "AND (next_try_at IS NULL OR next_try_at <= :now) ORDER BY id LIMIT :size FOR UPDATE SKIP LOCKED) t "
             "WHERE o.id = t.id RETURNING o.*"
         ),
-        {"c": connection, "s": stream, "size": size, "run": run_id, "now": now},
+        {"c": connection, "s": stream, "size": size, "run": run_id, "now": now, "plan": plan_id, "entity": entity_id},
     ).all()
     return sorted(rows, key=lambda r: r.id)  # RETURNING promises no order
 

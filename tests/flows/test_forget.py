@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
@@ -10,6 +12,7 @@ from workbench import Bench
 from prm_sync.errors import ConfigError
 from prm_sync.flows.forget import forget
 from prm_sync.flows.reconcile import reconcile
+from prm_sync.rules.sharing import SharingPolicy
 
 KEY = "a secret of the tests"
 WHO = {"FirstName": "玉蘭Zq1", "Email": "an@zq9.example", "City": "Huế Zq3", "Description": "máy in Zq4"}
@@ -94,3 +97,18 @@ def test_a_person_that_the_prm_does_not_let_go_is_on_the_receipt_and_deleted_by_
     keyed.push()
     assert keyed.vendors.prm_leads() == []
     assert tables_that_say(keyed, ("munoz.example", "Muñoz")) == []
+
+
+def test_forgetting_one_sends_nothing_of_another_that_may_no_longer_be_shared(keyed: Bench) -> None:
+    keyed.vendors.lead("Weber")
+    keyed.vendors.ps.faults.status(503, method="POST", times=1)
+    keyed.cycle()
+    assert keyed.vendors.prm_leads() == []
+    assert keyed.rows("SELECT state FROM ops.outbox WHERE connection = 'prm'") != []
+    keyed.app.policies = replace(keyed.app.policies, sharing=SharingPolicy())
+    keyed.vendors.forget_calls()
+    keyed.clock.advance(hours=2)
+    forget(keyed.app, "somebody@else.example")
+    assert keyed.vendors.bodies() == []
+    keyed.push()
+    assert keyed.vendors.bodies() == []
