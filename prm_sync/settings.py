@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from prm_sync.errors import ConfigError
 
 PROJECT_FILE = "prm_sync.yaml"
+SHORTEST_KEY = 16  #: characters
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
@@ -33,6 +34,9 @@ class Settings(BaseModel):
     )
     alert_url: SecretStr | None = Field(
         default=None, description="PRM_SYNC_ALERT_URL: a webhook that failures are posted to"
+    )
+    hash_key: SecretStr | None = Field(
+        default=None, description="PRM_SYNC_HASH_KEY: what hashed fields and forgotten persons are keyed by; keep it"
     )
     log_level: LogLevel = Field(default="INFO", description="PRM_SYNC_LOG_LEVEL")
 
@@ -64,6 +68,7 @@ class Settings(BaseModel):
                 database_url=_secret(given.get("PRM_SYNC_DATABASE_URL")),
                 dagster_database=given.get("PRM_SYNC_DAGSTER_DATABASE", "dagster"),
                 alert_url=_secret(given.get("PRM_SYNC_ALERT_URL")),
+                hash_key=_key(given.get("PRM_SYNC_HASH_KEY")),
                 log_level=given.get("PRM_SYNC_LOG_LEVEL", "INFO").upper(),  # type: ignore[arg-type]
             )
         except ValidationError as e:
@@ -74,6 +79,12 @@ class Settings(BaseModel):
 def found_project(start: Path) -> Path:
     """The nearest folder from `start` upward that holds a project file; `start` itself where there is none yet."""
     return next((folder for folder in (start, *start.parents) if (folder / PROJECT_FILE).is_file()), start)
+
+
+def _key(value: str | None) -> SecretStr | None:
+    if value is not None and len(value.strip()) < SHORTEST_KEY:
+        raise ConfigError(f"PRM_SYNC_HASH_KEY: too short to be a secret; use {SHORTEST_KEY} characters or more")
+    return _secret(value)
 
 
 def _secret(value: str | None) -> SecretStr | None:

@@ -30,11 +30,11 @@ def explain(
         if kind not in app.entities:
             raise ConfigError(f"there is no entity {kind!r}; there are: {', '.join(app.entities)}")
         with app.db.begin() as tx:
-            data = {"state": "done", **explained(app, tx, kind, _id_of(app, tx, kind, name), show=show_values)}
+            data = {"state": "done", **explained(app, tx, kind, id_of(app, tx, kind, name), show=show_values)}
     terminal.result(data, lambda: _show(data), as_json=as_json)
 
 
-def _id_of(app: App, tx: sa.Connection, kind: str, name: str) -> str:
+def id_of(app: App, tx: sa.Connection, kind: str, name: str) -> str:
     from prm_sync.cli import lookups
 
     fields = app.entities[kind].by_name

@@ -96,6 +96,7 @@ def described(app: App, plan: Plan, limit: int | None, *, show: bool) -> dict[st
             "entity_id": i.entity_id,
             "remote_id": i.remote_id,
             "op": "create" if i.creates else "update" if i.op == "upsert" else i.op,
+            "revoked": list(i.revoked),
             "fields": [
                 {
                     "field": n,
@@ -144,6 +145,9 @@ def _show(p: dict[str, Any]) -> None:
     ]
     if rows:
         terminal.table("", ("", "record", "field", "old", "new"), rows)
+    revoked = sum(bool(c["revoked"]) for c in p["changes"])
+    if revoked:
+        terminal.say(f"{revoked:,} of these take back from partners what they may no longer see")
     if p["not_shown"]:
         terminal.say(f"and {p['not_shown']:,} more changes; --limit shows them")
     if p["held"]:

@@ -15,6 +15,7 @@ from prm_sync.cli.database import database
 from prm_sync.cli.drift import drift
 from prm_sync.cli.edits import quarantine
 from prm_sync.cli.explain import explain
+from prm_sync.cli.forget import forget
 from prm_sync.cli.init import init
 from prm_sync.cli.mappings import mappings
 from prm_sync.cli.match import match
@@ -24,6 +25,7 @@ from prm_sync.cli.registrations import registrations
 from prm_sync.cli.run import run
 from prm_sync.cli.schemas import schemas
 from prm_sync.cli.services import demo, down, up
+from prm_sync.cli.sharing import sharing
 from prm_sync.cli.simulate import simulate
 from prm_sync.cli.status import status
 
@@ -88,6 +90,7 @@ _add(run, WORK, "prm-sync run pull refine --connection crm")
 _add(plan, WORK, "prm-sync plan crm Lead --limit 50")
 _add(approve, WORK, "prm-sync approve plan_1f2e3d4c5b6a --by Linh")
 _add(reconcile, WORK, "prm-sync reconcile crm.Lead --repair")
+_add(forget, WORK, "prm-sync forget --email an@example.vn --yes")
 _add(status, LOOK, "prm-sync status")
 _add(explain, LOOK, "prm-sync explain lead an@example.vn")
 _add(simulate, LOOK, "prm-sync simulate --policy routing-new.yaml --month 2026-04")
@@ -96,6 +99,7 @@ _group(drift, "drift", LOOK, "prm-sync drift list")
 _group(conflict, "conflict", LOOK, "prm-sync conflict list")
 _group(match, "match", LOOK, "prm-sync match list contact")
 _group(registrations, "registrations", LOOK, "prm-sync registrations list --outcome review")
+_group(sharing, "sharing", LOOK, "prm-sync sharing explain an@example.vn --partner nordwind")
 _group(mappings, "mappings", LOOK, "prm-sync mappings test")
 _group(connectors, "connectors", LOOK, "prm-sync connectors list")
 _group(schemas, "schemas", LOOK, "prm-sync schemas write --check")

@@ -17,7 +17,7 @@ from prm_sync.flows.deliver import Delivery
 from prm_sync.flows.push import declared_of, kinds_of, mappings_of, present, to_the_end
 from prm_sync.flows.report import FlowReport, State
 from prm_sync.rules import reconcile
-from prm_sync.warehouse import outbox, plans
+from prm_sync.warehouse import disclosures, outbox, plans
 from prm_sync.warehouse.db import alone
 from prm_sync.warehouse.outbox import Intent
 from prm_sync.warehouse.runs import running
@@ -79,7 +79,7 @@ def approve(app: App, plan_id: str, who: str, *, look: bool = True, dagster_run_
                 _refuse(report, plan_id, done.changed)
             else:
                 _release(app, mapping, plan_id, [wanted[r.entity_id, r.target] for r in held], who, run.id)
-                delivery.send_ready()
+                delivery.send_ready(plan_id=plan_id)
         report.work_s = time.perf_counter() - began
     log.info("approved", extra={"plan": plan_id, "changed": len(done.changed), "counts": dict(report.numbers)})
     return done
@@ -172,8 +172,9 @@ def _release(
     now, connection, stream = app.clock(), mapping.connection, mapping.stream
     with app.db.begin() as tx:
         outbox.keep(tx, connection, stream, intents, plan_id=plan_id, now=now)
+        outbox.adopt(tx, plan_id, (i.token for i in intents))
         plans.approve(tx, plan_id, who, now)
-        outbox.log_shared(
+        disclosures.log_shared(
             tx, connection, stream, intents, policy_hash=app.policies.sharing.version, run_id=run_id, now=now
         )
 

@@ -45,22 +45,25 @@ class Delivery:
 
     # --- sending ---
 
-    def send_ready(self) -> None:
-        """Send all that is ready. Raises what the connector raises; what was under way is then `unknown`.
+    def send_ready(self, *, plan_id: str | None = None, entity_id: str | None = None) -> None:
+        """Send all that is ready, or of that what belongs to one plan or entity.
+
+        Raises what the connector raises; what was under way is then `unknown`.
 
         What a lost job was to do is looked up at once, and sent again where it was not done; once in one push.
         """
-        self._send_all()
+        self._send_all(plan_id, entity_id)
         if self._ask_jobs():
             self.look_up_doubtful()
-            self._send_all()
+            self._send_all(plan_id, entity_id)
 
-    def _send_all(self) -> None:
+    def _send_all(self, plan_id: str | None, entity_id: str | None) -> None:
         while True:
             with self.app.db.begin() as tx:
                 rows = outbox.take_ready(
-                    tx, self.connection, self.name, self.stream.write_batch, self.run_id, self.app.clock()
-                )
+                    tx, self.connection, self.name, self.stream.write_batch, self.run_id, self.app.clock(),
+                    plan_id=plan_id, entity_id=entity_id,
+                )  # fmt: skip
             if not rows:
                 break
             self._send(rows)
@@ -102,7 +105,8 @@ class Delivery:
         now = self.app.clock()
         rule = self.mapping.spec.name
         with self.app.db.begin() as tx:
-            outbox.settle(tx, outcomes, rule=rule, run_id=self.run_id, now=now)
+            policy = self.app.policies.sharing.version
+            outbox.settle(tx, outcomes, rule=rule, policy=policy, run_id=self.run_id, now=now)
             refused = [o for o in outcomes if o.state == "refused"]
             source.quarantine(
                 tx, self.connection, self.name, self.mapping.entity,

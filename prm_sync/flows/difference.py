@@ -12,10 +12,12 @@ import msgspec
 
 from prm_sync.app import App, StreamMapping
 from prm_sync.connect.protocol import Stream
+from prm_sync.flows.disclosing import Disclosing, Leaving, asked, goes_by_partners, sharing_of
 from prm_sync.flows.holding import Holding
-from prm_sync.rules import reconcile, sharing
+from prm_sync.rules import reconcile
 from prm_sync.warehouse import drift, outbox, raw, targets
 from prm_sync.warehouse.conflicts import Frozen
+from prm_sync.warehouse.disclosures import Left
 from prm_sync.warehouse.outbox import Intent
 from prm_sync.warehouse.plans import PlanHead
 from prm_sync.warehouse.targets import Target
@@ -74,11 +76,15 @@ def planned(app: App, mapping: StreamMapping, stream: Stream, *, after: int, kin
     assert back is not None
     kind = app.connector(mapping.connection).kind
     gone = drift.removed(app.db, mapping.connection, stream.name)
-    comparing = _Comparing(app, mapping, stream, kinds, to_partners=kind == "prm", gone=gone)
+    sharing = sharing_of(app, mapping.entity, mapping.connection, stream.name) if kind == "prm" else None
+    disclosing = Disclosing(sharing, mapping, stream) if sharing is not None else None
+    comparing = _Comparing(app, mapping, stream, kinds, disclosing=disclosing, gone=gone)
+    uses = (*back.uses, *asked(sharing, mapping)) if sharing is not None else back.uses
     plan = Plan(mapping.connection, stream.name, mapping.entity)
     for batch in targets.changed(
-        app.db, mapping.entity, scope_of(kind, mapping.entity), mapping.connection, stream.name, back.uses, after
-    ):
+        app.db, mapping.entity, scope_of(kind, mapping.entity), mapping.connection, stream.name,
+        tuple(dict.fromkeys(uses)), after, by_partner=sharing is not None and goes_by_partners(sharing),
+    ):  # fmt: skip
         plan.targets += [(t.entity_id, t.target) for t in batch]
         plan.intents += comparing.intents(batch)
     plan.conflicts, plan.frozen = comparing.holding.held, comparing.holding.frozen
@@ -91,7 +97,7 @@ class _Comparing:
     mapping: StreamMapping
     stream: Stream
     kinds: Mapping[str, str]
-    to_partners: bool
+    disclosing: Disclosing | None  #: where it goes to partners
     gone: frozenset[str]  #: remote fields that cannot be written since they have drifted: the others are
     holding: Holding = field(init=False)
 
@@ -105,6 +111,8 @@ class _Comparing:
             ids = {t.remote_id or getattr(done.get((t.entity_id, t.target)), "remote_id", None) for t in batch}
             seen = raw.payloads(tx, connection, stream, [i for i in ids if i])
             self.holding.look(tx, [t.entity_id for t in batch], [i for i in ids if i])
+            if self.disclosing is not None:
+                self.disclosing.look(tx, batch)
         made = [self._one(target, done.get((target.entity_id, target.target)), seen) for target in batch]
         yield from self.holding.thawed([intent for intent in made if intent is not None])
 
@@ -115,13 +123,17 @@ class _Comparing:
         if target.op == "delete":
             if remote_id is None or gone or _deleted_since(last, record):
                 return None
-            return self._intent(target, "delete", {}, {}, {}, remote_id, last, ())
+            return self._intent(target, "delete", {}, {}, {}, remote_id, last)
         if gone:
             return None  # somebody deleted it over there: it is not made again
-        values, left_out = self._shareable(target.values)
+        leaving = self.disclosing.of(target) if self.disclosing is not None else Leaving(target.values)
+        if leaving.all_revoked and self.made_here:  # the record is there for the partner alone
+            if remote_id is None or _deleted_since(last, record):
+                return None
+            return self._intent(target, "delete", {}, {}, {}, remote_id, last, leaving)
         back = self.mapping.back
         assert back is not None
-        desired = self.holding.without_held(target.entity_id, remote_id, back.run(values))
+        desired = self.holding.without_held(target.entity_id, remote_id, back.run(leaving.values))
         observed = self.holding.as_meant(remote_id, _observed(record, last))
         flat = {name: reconcile.value_at(desired, name) for name in back.fields if self._writable(desired, name)}
         differing = reconcile.difference(flat, observed, list(flat), self.kinds)
@@ -129,23 +141,21 @@ class _Comparing:
             return None
         before = {name: reconcile.value_at(observed, name) for name in differing} if observed is not None else {}
         tops = dict.fromkeys(name.split(".")[0] for name in differing)
-        shared = tuple(n for n in values if n not in left_out and values[n] is not None) if self.to_partners else ()
-        return self._intent(target, "upsert", {t: desired[t] for t in tops}, before, differing, remote_id, last, shared)
+        values = {t: desired[t] for t in tops}
+        return self._intent(target, "upsert", values, before, differing, remote_id, last, leaving)
 
     def _writable(self, desired: Mapping[str, Any], name: str) -> bool:
         return _has(desired, name) and name not in self.gone and name.partition(".")[0] not in self.gone
 
-    def _shareable(self, values: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
-        """Default deny: to partners go only the fields that the sharing policy names."""
-        if not self.to_partners:
-            return values, ()
-        stream = f"{self.mapping.connection}/{self.stream.name}"
-        out = sharing.shared(self.app.policies.sharing, self.mapping.entity, stream, values)
-        return out.values, out.withheld
+    @property
+    def made_here(self) -> bool:
+        """Whether the records of the stream are made, and deleted, by us."""
+        kind = "prm" if self.disclosing is not None else ""
+        return scope_of(kind, self.mapping.entity) == "offered"
 
     def _intent(
         self, target: Target, op: str, values: dict[str, Any], before: dict[str, Any], after: dict[str, Any],
-        remote_id: str | None, last: Any, shared: tuple[str, ...],
+        remote_id: str | None, last: Any, leaving: Leaving | None = None,
     ) -> Intent:  # fmt: skip
         match = next(((f, str(values[f])) for f in self.stream.match_on if values.get(f) is not None), None)
         token = reconcile.token(
@@ -153,10 +163,15 @@ class _Comparing:
             entity_id=f"{target.entity_id}/{target.target}", op=op, values=values,
             basis=str(last.id) if last is not None else "",
         )  # fmt: skip
+        left: tuple[Left, ...] = ()
+        revoked: tuple[str, ...] = ()
+        if leaving is not None and self.disclosing is not None:
+            left = self.disclosing.left(leaving, values)
+            revoked = self.disclosing.taken_back(leaving, after) if op == "upsert" else tuple(sorted(leaving.revoked))
         return Intent(
             entity=self.mapping.entity, entity_id=target.entity_id, target=target.target, op=op, values=values,
             before=before, after=after, remote_id=remote_id, match=None if remote_id else match, token=token,
-            shared=shared, partner_key=target.partner_key, creates=op == "upsert" and remote_id is None,
+            left=left, revoked=revoked, partner_key=target.partner_key, creates=op == "upsert" and remote_id is None,
         )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from prm_sync.connect.protocol import CursorExpired, Deletes, Page, QuotaSpent, 
 from prm_sync.errors import ConfigError
 from prm_sync.flows import drift
 from prm_sync.flows.bury import bury
+from prm_sync.flows.forget import strangers_only
 from prm_sync.flows.report import FlowReport, State
 from prm_sync.flows.translate import Mapped, mapped, translate
 from prm_sync.warehouse import indexes, raw, tombstones
@@ -156,8 +157,11 @@ class _Reading:
 
         def prepared() -> Iterator[Prepared]:
             fields = [f.name for f in self.stream.fields]
+            strangers = strangers_only(self.app, self.connection, self.stream.name)
             for page in ahead(self.session.read(self.stream, state.cursor, fields), AHEAD_PAGES):
                 records = raw.encode(state, page.records)
+                if strangers is not None:
+                    records = strangers(records)
                 ready = [mapped(state, m, (e.received for e in records)) for m in mappings] if state.only_new else None
                 yield page, records, ready
 

@@ -19,13 +19,25 @@ from prm_sync.flows.deliver import Delivery
 from prm_sync.flows.difference import Plan, planned
 from prm_sync.flows.report import FlowReport, State
 from prm_sync.rules import reconcile
-from prm_sync.warehouse import conflicts, drift, offers, outbox, performance, plans, progress, source, targets
+from prm_sync.rules.disclosure import edition
+from prm_sync.warehouse import (
+    conflicts,
+    disclosures,
+    drift,
+    offers,
+    outbox,
+    performance,
+    plans,
+    progress,
+    source,
+    targets,
+)
 from prm_sync.warehouse.db import alone
 from prm_sync.warehouse.runs import Run, running
 
 log = logging.getLogger(__name__)
 
-_CHANGES = {"lead": ("lead", offers.LOCK), "partner": ("partner", performance.LOCK)}
+_CHANGES = {"lead": ("lead", offers.LOCK, "partner"), "partner": ("partner", performance.LOCK)}
 
 
 def push(app: App, connection: str, stream: str, *, dagster_run_id: str | None = None) -> FlowReport:
@@ -145,7 +157,7 @@ def _write_down(app: App, pushing: _Pushing, wanted: Plan, upto: int, hash_: str
             outbox.keep(tx, connection, stream, rest.intents, plan_id=head.id, now=now)
             progress.keep(tx, _step(mapping), upto, hash_)
         leaving = [i for i in wanted.intents if held is None or i.token in released]
-        outbox.log_shared(
+        disclosures.log_shared(
             tx, connection, stream, leaving, policy_hash=app.policies.sharing.version, run_id=run_id, now=now
         )
     if held is None:
@@ -164,7 +176,7 @@ def _since(app: App, mapping: StreamMapping) -> tuple[int, str]:
     """The change number up to which the stream is known to be as it should be, under today's mapping and policy."""
     assert mapping.back is not None
     gone = ",".join(sorted(drift.removed(app.db, mapping.connection, mapping.stream)))  # back again: compare all again
-    hash_ = f"{mapping.compiled.hash}|{mapping.back.hash}|{app.policies.sharing.version}|{gone}"
+    hash_ = f"{mapping.compiled.hash}|{mapping.back.hash}|{edition(app.policies.sharing, app.clock())}|{gone}"
     with app.db.begin() as tx:
         return progress.upto(tx, _step(mapping), hash_), hash_
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,6 +23,7 @@ from prm_sync.connect.ahead import ahead
 from prm_sync.connect.protocol import Deletes, Page, QuotaSpent, RateLimited, Record, Session, Stream
 from prm_sync.errors import ConfigError
 from prm_sync.flows.bury import bury
+from prm_sync.flows.forget import strangers_only
 from prm_sync.flows.pull import AHEAD_PAGES, pull, rarely_collecting
 from prm_sync.flows.refine import refine
 from prm_sync.flows.report import FlowReport, State
@@ -150,7 +151,11 @@ class _Comparing:
         held: str | None = None
         try:
             try:
+                strangers = strangers_only(self.app, self.connection, self.stream.name)
                 for page in ahead(self.session.read(self.stream, None, self._fields()), AHEAD_PAGES):
+                    if strangers is not None:
+                        shown = strangers(raw.encode(self.state, page.records))
+                        page = replace(page, records=[e.received.record for e in shown])
                     self._page(page)
                     seen.add(str(r[self.stream.key]) for r in page.records)
             except (QuotaSpent, RateLimited) as stop:

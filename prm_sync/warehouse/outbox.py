@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from prm_sync.warehouse import bulk
+from prm_sync.warehouse import bulk, disclosures
+from prm_sync.warehouse.disclosures import Left
 
 
 @dataclass(slots=True)
@@ -27,9 +28,15 @@ class Intent:
     remote_id: str | None
     match: tuple[str, str] | None
     token: str
-    shared: tuple[str, ...] = ()  #: canonical fields that leave for a partner
+    left: tuple[Left, ...] = ()  #: what leaves for a partner
+    revoked: tuple[str, ...] = ()  #: canonical fields that are taken back from one
     partner_key: str | None = None
     creates: bool = field(default=False)
+
+    @property
+    def shared(self) -> tuple[str, ...]:
+        """Canonical fields that leave for a partner."""
+        return tuple(dict.fromkeys(name for left in self.left for name in left.fields))
 
 
 def _json(value: object) -> str | None:
@@ -49,13 +56,13 @@ def keep(
         return 0
     columns = (
         "token", "connection", "stream", "entity", "entity_id", "target", "op", "values", "before", "after",
-        "match_field", "match_value", "remote_id", "state", "plan_id", "created_at",
+        "match_field", "match_value", "remote_id", "state", "plan_id", "created_at", "revoked",
     )  # fmt: skip
     rows = (
         (
             i.token, connection, stream, i.entity, i.entity_id, i.target, i.op, _json(i.values), _json(i.before),
             _json(i.after), i.match[0] if i.match else None, i.match[1] if i.match else None, i.remote_id, "ready",
-            plan_id, now,
+            plan_id, now, list(i.revoked) or None,
         )
         for i in intents
     )  # fmt: skip
@@ -70,6 +77,18 @@ def keep(
         "ON CONFLICT (token) DO UPDATE SET state = excluded.state, plan_id = excluded.plan_id, settled_at = NULL, "
         "before = excluded.before, after = excluded.after, next_try_at = NULL WHERE outbox.state = 'dropped'"
     ).rowcount
+
+
+def adopt(tx: sa.Connection, plan_id: str, tokens: Iterable[str]) -> None:
+    """Changes that were ready before a plan with them was approved belong to that plan now."""
+    bulk.stage(tx, "adopted", "ops.outbox", ("token",), ((t,) for t in tokens))
+    tx.execute(
+        sa.text(
+            "UPDATE ops.outbox o SET plan_id = :plan FROM pg_temp.adopted a WHERE o.token = a.token "
+            "AND o.state = 'ready' AND o.plan_id IS DISTINCT FROM :plan"
+        ),
+        {"plan": plan_id},
+    )
 
 
 def drop_unwanted(
@@ -162,17 +181,23 @@ def last_done(
 
 
 def take_ready(
-    tx: sa.Connection, connection: str, stream: str, size: int, run_id: str, now: datetime
-) -> Sequence[sa.Row[Any]]:
-    """The next intents to send, marked `sent` before the call: after a crash they are looked up, not sent blindly."""
+    tx: sa.Connection, connection: str, stream: str, size: int, run_id: str, now: datetime, *,
+    plan_id: str | None = None, entity_id: str | None = None,
+) -> Sequence[sa.Row[Any]]:  # fmt: skip
+    """The next intents to send, marked `sent` before the call: after a crash they are looked up, not sent blindly.
+
+    `plan_id`, `entity_id`: only those of this plan or entity; what else is ready was not compared with what may leave.
+    """
     rows = tx.execute(
         sa.text(
             "UPDATE ops.outbox o SET state = 'sent', tries = tries + 1, run_id = :run FROM ("
             "SELECT id FROM ops.outbox WHERE connection = :c AND stream = :s AND state = 'ready' "
+            "AND (cast(:plan AS text) IS NULL OR plan_id = :plan) "
+            "AND (cast(:entity AS text) IS NULL OR entity_id = :entity) "
             "AND (next_try_at IS NULL OR next_try_at <= :now) ORDER BY id LIMIT :size FOR UPDATE SKIP LOCKED) t "
             "WHERE o.id = t.id RETURNING o.*"
         ),
-        {"c": connection, "s": stream, "size": size, "run": run_id, "now": now},
+        {"c": connection, "s": stream, "size": size, "run": run_id, "now": now, "plan": plan_id, "entity": entity_id},
     ).all()
     return sorted(rows, key=lambda r: r.id)  # RETURNING promises no order
 
@@ -212,8 +237,13 @@ class Settled:
     next_try_at: datetime | None = None
 
 
-def settle(tx: sa.Connection, outcomes: Sequence[Settled], *, rule: str, run_id: str, now: datetime) -> None:
-    """Keep the outcomes; what is done goes to the write log, and a new record to the crosswalk."""
+def settle(
+    tx: sa.Connection, outcomes: Sequence[Settled], *, rule: str, policy: str, run_id: str, now: datetime
+) -> None:
+    """Keep the outcomes; what is done goes to the write log, a new record to the crosswalk.
+
+    `policy`: version of the sharing policy under which fields were taken back.
+    """
     if not outcomes:
         return
     tx.execute(
@@ -236,6 +266,8 @@ def settle(tx: sa.Connection, outcomes: Sequence[Settled], *, rule: str, run_id:
          "plan_id"),
         (row for o in done for row in _log_rows(o, rule, run_id, now)),
     )  # fmt: skip
+    taken_back = [o.row for o in done if o.row.op == "delete" or o.row.revoked]
+    disclosures.log_revoked(tx, taken_back, policy_hash=policy, run_id=run_id, now=now)
     made = [o for o in done if o.created and o.remote_id]
     if made:
         tx.execute(
@@ -266,16 +298,12 @@ def _log_rows(o: Settled, rule: str, run_id: str, now: datetime) -> Iterable[tup
         )  # fmt: skip
 
 
-def log_shared(
-    tx: sa.Connection, connection: str, stream: str, intents: Sequence[Intent], *,
-    policy_hash: str, run_id: str, now: datetime,
-) -> None:  # fmt: skip
-    """What of an entity leaves for a partner."""
-    bulk.copy(
-        tx, "ops.share_log",
-        ("at", "connection", "stream", "entity", "entity_id", "partner_key", "fields", "policy_hash", "run_id"),
-        (
-            (now, connection, stream, i.entity, i.entity_id, i.partner_key, list(i.shared), policy_hash, run_id)
-            for i in intents if i.shared
+def by_state(tx: sa.Connection, entity_id: str) -> Sequence[sa.Row[Any]]:
+    """(connection, stream, state, how many) of the changes of one entity."""
+    return tx.execute(
+        sa.text(
+            "SELECT connection, stream, state, count(*) AS n FROM ops.outbox WHERE entity_id = :id GROUP BY 1, 2, 3 "
+            "ORDER BY 1, 2, 3"
         ),
-    )  # fmt: skip
+        {"id": entity_id},
+    ).all()

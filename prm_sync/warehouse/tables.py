@@ -265,6 +265,7 @@ def _ops(metadata: sa.MetaData) -> None:
         _may("code", "The remote's code"),
         _may("message", "The remote's words"), _may("field", "Remote field concerned"),
         _may("class", "Of a refusal: transient, fixable, permanent"), _may("ticket", "Job that will tell", pg.JSONB()),
+        _may("revoked", "Canonical fields that it takes back from a partner", pg.ARRAY(sa.Text())),
         sa.Column("tries", sa.Integer(), nullable=False, server_default="0", comment="Times sent"),
         _may("next_try_at", "Not before", INSTANT), _may("plan_id", "Plan it belongs to"),
         _may("run_id", "Run that sent it"),
@@ -301,9 +302,21 @@ def _ops(metadata: sa.MetaData) -> None:
         _need("at", "When", INSTANT), _need("connection", "Where to"), _need("stream", "Stream"),
         _need("entity", "Kind of entity"),
         _need("entity_id", "Entity"), _may("partner_key", "Partner who can see it"),
-        _need("fields", "Canonical fields that left", pg.ARRAY(sa.Text())), _need("policy_hash", "Sharing policy"),
-        _may("run_id", "Run"), sa.Index("share_log_by_entity", "entity_id"),
-        schema="ops", comment="What left for partners",
+        _need("fields", "Canonical fields that left, or were taken back; '*': all", pg.ARRAY(sa.Text())),
+        _need("policy_hash", "Sharing policy"),
+        _may("run_id", "Run"), _may("target", "Remote id it is for, or the offer's key"),
+        sa.Column("kind", sa.Text(), nullable=False, server_default="shared",
+                  comment="shared, or revoked: blanked or deleted at the remote"),
+        _may("purpose", "What for, as the policy says"),
+        _may("masked", "Of the fields those that left in another form: field=mask", pg.ARRAY(sa.Text())),
+        sa.Index("share_log_by_entity", "entity_id"),
+        schema="ops", comment="What left for partners, and what was taken back",
+    )  # fmt: skip
+    sa.Table(
+        "forgotten", metadata,
+        _key("hash", "Keyed hash of the e-mail address, or of the record's connection, stream and id"),
+        _need("kind", "email or record"), _need("at", "When", INSTANT), _need("run_id", "Run that forgot the person"),
+        schema="ops", comment="Who was forgotten: what is known of them is that they must not come back",
     )  # fmt: skip
     sa.Table(
         "budget", metadata,

@@ -33,12 +33,16 @@ class Target:
 
 
 def changed(
-    db: sa.Engine, entity: str, scope: Scope, connection: str, stream: str, uses: Sequence[str], after: int
-) -> Iterator[list[Target]]:
-    """Targets of which anything changed after that change number, in batches."""
+    db: sa.Engine, entity: str, scope: Scope, connection: str, stream: str, uses: Sequence[str], after: int, *,
+    by_partner: bool = False,
+) -> Iterator[list[Target]]:  # fmt: skip
+    """Targets of which anything changed after that change number, in batches.
+
+    `by_partner`: a change of the partner whose offer it is counts, too.
+    """
     facts = [f.name for f in FACTS.get(entity, ()) if f.name != "id" and f.name in uses]
     fields = [u for u in uses if u != "id" and u not in facts]
-    query = _offered(fields, facts) if scope == "offered" else _known(entity, fields, facts)
+    query = _offered(fields, facts, by_partner=by_partner) if scope == "offered" else _known(entity, fields, facts)
     last = ("", "")
     while True:
         with db.begin() as tx:
@@ -76,7 +80,9 @@ def _known(entity: str, fields: Sequence[str], facts: Sequence[str]) -> str:
     """
 
 
-def _offered(fields: Sequence[str], facts: Sequence[str]) -> str:
+def _offered(fields: Sequence[str], facts: Sequence[str], *, by_partner: bool) -> str:
+    of_partner = "OR EXISTS (SELECT FROM core.partner p WHERE p.id = o.partner_id AND p.touched > :after)"
+    touched = of_partner if by_partner else ""
     columns = "".join(f', g."{f}"' for f in fields) + "".join(f', f."{f}"' for f in facts)
     return f"""
         SELECT o.lead_id AS entity_id, o.lead_id || ':' || o.rank AS target,
@@ -93,7 +99,7 @@ def _offered(fields: Sequence[str], facts: Sequence[str]) -> str:
             ORDER BY s.deleted_at IS NOT NULL, s.arrived LIMIT 1) s ON true
         WHERE ((o.state IN ('pending', 'accepted') AND f.offer_rank = o.rank)
                OR (o.state IN ('expired', 'withdrawn') AND s.deleted_at IS NULL))
-          AND (o.touched > :after OR g.touched > :after OR s.touched > :after)
+          AND (o.touched > :after OR g.touched > :after OR s.touched > :after {touched})
           AND (o.lead_id, o.lead_id || ':' || o.rank) > (:id, :target)
         ORDER BY o.lead_id, o.lead_id || ':' || o.rank LIMIT :size
     """

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -8,18 +11,25 @@ from hypothesis import strategies as st
 
 from prm_sync.canonical.entities import FACTS, LEAD
 from prm_sync.canonical.model import Pii
+from prm_sync.rules.disclosure import Audience, Disclosure, Sharing
 from prm_sync.rules.mapping import compile_back, load_all
-from prm_sync.rules.sharing import SharingPolicy, StreamSharing, allowed_fields, load_sharing, shared
+from prm_sync.rules.sharing import SharingPolicy, StreamSharing, allowed_fields, load_sharing
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = load_sharing(ROOT / "policies" / "sharing.yaml")
 RECORD = {f.name: f"value of {f.name}" for f in (*LEAD.fields, *FACTS["lead"])}
+NOW = datetime(2027, 3, 1, 8, tzinfo=UTC)
+
+
+def shared(policy: SharingPolicy, entity: str, stream: str, record: Mapping[str, Any]) -> Disclosure:
+    return Sharing(policy, entity, stream, NOW).of(Audience(stream, "nordwind"), record, list(record))
 
 
 def test_without_a_policy_nothing_leaves() -> None:
     nothing = shared(SharingPolicy(), "lead", "prm/leads", RECORD)
     assert nothing.values == {}
-    assert nothing.withheld == tuple(RECORD)
+    assert nothing.nothing
+    assert tuple(nothing.withheld) == tuple(RECORD)
 
 
 @pytest.mark.parametrize(
