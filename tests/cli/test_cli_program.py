@@ -26,7 +26,8 @@ EVERY = sorted(commands(get_command(program)))
 def test_all_commands_are_there() -> None:
     assert {words[0] for words in EVERY if words} == {
         "init", "check", "demo", "run", "plan", "approve", "status", "explain", "quarantine", "mappings", "connectors",
-        "conflict", "drift", "match", "reconcile", "registrations", "schemas", "simulate", "up", "down", "db", "emulate",
+        "conflict", "drift", "match", "reconcile", "registrations", "schemas", "simulate", "up", "down", "db",
+        "emulate",
     }  # fmt: skip
 
 
