@@ -7,6 +7,9 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
+
+import sqlalchemy as sa
 
 from prm_sync.app import App
 from prm_sync.flows.bury import bury
@@ -57,9 +60,16 @@ def likeness(app: App, name: str) -> Like | None:
     matching = matching_of(app.policies.identity, name)
     if matching is None:
         return None
-    from prm_sync.flows.match import LikenessJudge  # numpy, scipy, rapidfuzz
+    made: list[Like] = []
 
-    return Likeness(app.entities[name], LikenessJudge(matching))
+    def when_asked(tx: sa.Connection, now: datetime) -> list[tuple[int, int]]:
+        if not made:  # only where there are records to match: numpy, scipy and rapidfuzz cost half a second and 60 MB
+            from prm_sync.flows.match import LikenessJudge
+
+            made.append(Likeness(app.entities[name], LikenessJudge(matching)))
+        return made[0](tx, now)
+
+    return when_asked
 
 
 @contextmanager

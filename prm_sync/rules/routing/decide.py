@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from prm_sync.rules.routing import optimal
 from prm_sync.rules.routing.board import Batch, Board, reasons
 from prm_sync.rules.routing.deadlines import Deadlines
 from prm_sync.rules.routing.eligibility import Rule
@@ -52,6 +51,8 @@ def deal(batch: Batch) -> None:
     """
     board = batch.board
     if board.policy.choice == "optimal":
+        from prm_sync.rules.routing import optimal  # numpy and OR-tools: only for who asks for them
+
         optimal.deal(batch)
         return
     kinds, kind_of, ids, ranks, full = board.kinds, batch.kind_of, batch.ids, batch.ranks, batch.full
