@@ -24,6 +24,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import measure
 import numpy as np
 import psutil
 import pyarrow as pa
@@ -204,21 +205,6 @@ def _answer(command: list[str]) -> dict[str, Any]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def peer_installed() -> bool:
-    """Whether Splink and recordlinkage are there, in an environment of their own; made at the first use."""
-    if PEER_PYTHON.exists():
-        return True
-    print("installing Splink and recordlinkage into benchmarks/.venv-splink", file=sys.stderr)
-    folder = PEER_PYTHON.parent.parent
-    try:
-        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True, stdout=sys.stderr)
-        install = [str(PEER_PYTHON), "-m", "pip", "install", "-q", *PEERS]
-        subprocess.run(install, check=True, stdout=sys.stderr)
-    except (OSError, subprocess.SubprocessError):
-        return False
-    return True
-
-
 def persons(n: int, seed: int, *, peers: bool) -> dict[str, Any]:
     people(n, seed)
     with tempfile.TemporaryDirectory(prefix="prm-bench-") as name:
@@ -259,7 +245,7 @@ def main() -> None:
     if a.work:
         print(json.dumps(WORK[a.work](sizes[0], seeds[0], a.folder)))
         return
-    installed = peer_installed()
+    installed = measure.installed(PEER_PYTHON, *PEERS)
     if not installed:
         print("Splink cannot be installed here: prm-sync alone, without FEBRL", file=sys.stderr)
     folder = febrl_folder() if installed else None

@@ -15,7 +15,6 @@ import argparse
 import json
 import os
 import re
-import shutil
 import statistics
 import subprocess
 import sys
@@ -75,22 +74,6 @@ def data_of(rows: int) -> Path:
         command += ["--accounts", str(rows // 5), "--contacts", str(rows // 2), "--only", "Lead"]
         subprocess.run(command, check=True, stdout=sys.stderr)
     return folder
-
-
-def peer_installed() -> bool:
-    """Whether dlt is there, in an environment of its own; made at the first use, where that can be."""
-    if PEER_PYTHON.exists():
-        return True
-    print("installing dlt into benchmarks/.venv-dlt", file=sys.stderr)
-    folder = PEER_PYTHON.parent.parent
-    steps = ([sys.executable, "-m", "venv", str(folder)], [str(PEER_PYTHON), "-m", "pip", "install", "-q", PEER])
-    try:
-        for step in steps:
-            subprocess.run(step, check=True, stdout=sys.stderr, timeout=600)
-    except (OSError, subprocess.SubprocessError):
-        shutil.rmtree(folder, ignore_errors=True)
-        return False
-    return True
 
 
 @contextmanager
@@ -263,7 +246,7 @@ def main() -> None:
     ap.add_argument("--json", action="store_true", help="end with one JSON object")
     a = ap.parse_args()
     sizes = [int(n) for n in a.rows.split(",")]
-    if not a.no_peer and not peer_installed():
+    if not a.no_peer and not measure.installed(PEER_PYTHON, PEER):
         print("dlt cannot be installed here: prm-sync alone", file=sys.stderr)
     results = [bench(n, a.pairs if i == 0 else 1, peers=i == 0 and not a.no_peer) for i, n in enumerate(sizes)]
     memory_gb = round(psutil.virtual_memory().total / 1e9, 1)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -109,3 +111,19 @@ def postgres_cpu_s(pid: int) -> float:
             continue
         total += times.user + times.system
     return total
+
+
+def installed(python: Path, *packages: str) -> bool:
+    """Whether a peer is there, in an environment of its own; made at the first use, where that can be."""
+    if python.exists():
+        return True
+    folder = python.parent.parent
+    print(f"installing {', '.join(packages)} into {folder.parent.name}/{folder.name}", file=sys.stderr)
+    steps = ([sys.executable, "-m", "venv", str(folder)], [str(python), "-m", "pip", "install", "-q", *packages])
+    try:
+        for step in steps:
+            subprocess.run(step, check=True, stdout=sys.stderr, timeout=600)
+    except (OSError, subprocess.SubprocessError):
+        shutil.rmtree(folder, ignore_errors=True)
+        return False
+    return True

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -145,22 +144,6 @@ def bound(columns: dict[str, Any], partners: list[PartnerFacts], routed: int) ->
 # --- the whole ------------------------------------------------------------------------------------------------------
 
 
-def peers_installed() -> bool:
-    """Whether pandas and DuckDB are there, in an environment of their own; made at the first use, where that can be."""
-    if PEER_PYTHON.exists():
-        return True
-    print("installing DuckDB and pandas into benchmarks/.venv-route", file=sys.stderr)
-    folder = PEER_PYTHON.parent.parent
-    steps = ([sys.executable, "-m", "venv", str(folder)], [str(PEER_PYTHON), "-m", "pip", "install", "-q", *PEER])
-    try:
-        for step in steps:
-            subprocess.run(step, check=True, stdout=sys.stderr, timeout=600)
-    except (OSError, subprocess.SubprocessError):
-        shutil.rmtree(folder, ignore_errors=True)
-        return False
-    return True
-
-
 def given(folder: Path, work: Path) -> Path:
     """What the peers must know: the points of each term, the day, and the lots by which ties are broken."""
     policy = policy_of("best_static")
@@ -193,7 +176,7 @@ def bench(a: argparse.Namespace) -> dict[str, Any]:
     sides: dict[str, list[dict[str, Any]]] = {}
     with tempfile.TemporaryDirectory(prefix="route-bench-") as name:
         work = Path(name)
-        peers = [] if a.no_peers or not peers_installed() else ["duckdb", "pandas"]
+        peers = [] if a.no_peers or not measure.installed(PEER_PYTHON, *PEER) else ["duckdb", "pandas"]
         for n in range(a.repeat):
             for side in a.choices.split(","):
                 command = [sys.executable, __file__, "--side", side, "--data", str(folder), "--out", str(work / side)]

@@ -217,6 +217,13 @@ class Project:
         path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
         return path
 
+    def lists(self, mapping: str) -> Project:
+        """Makes of it a folder of files with `leads`, each file complete."""
+        config = {"folder": str(self.folder / "data"), "key": "Id", "snapshot": True}
+        self.write(connections={"lists": {"connector": "files", "config": config}}, mappings="mappings")
+        self.mapping(mapping)
+        return self
+
     def mapping(self, text: str, name: str = "lead", connector: str = "files") -> Path:
         path = self.folder / "mappings" / connector / f"{name}.yaml"
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,6 @@ from pathlib import Path
 from prm_sync.connect import ConnectorError, Misconfigured
 from prm_sync_files.config import FilesConfig, StreamConfig
 
-TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
 BOOK_SUFFIXES = (".xlsx", ".xlsm", ".xls")
 SUFFIXES = (".csv", ".tsv", *BOOK_SUFFIXES, ".parquet")  # .txt only where a stream names it
 

@@ -72,12 +72,23 @@ def pull(
 
 def _declared(app: App, session: Session, connection: str, stream: str) -> Stream | None:
     """The stream; None where it is not there and nobody named it (a mapping is shipped for it, that is all)."""
+    named = stream in (app.source.project.connections[connection].streams or ())
+    return stream_of(session, connection, stream) if named else next(iter(session.discover([stream])), None)
+
+
+def stream_of(session: Session, connection: str, stream: str) -> Stream:
+    """The stream. Raises ConfigError where it is not there."""
     found = session.discover([stream])
-    if not found and stream in (app.source.project.connections[connection].streams or ()):
+    if not found:
         raise ConfigError(
             f"{connection}: there is no stream {stream!r}; `prm-sync connectors streams {connection}` lists them"
         )
-    return found[0] if found else None
+    return found[0]
+
+
+def taken(app: App, connection: str, stream: Stream, run: Run) -> raw.StreamState:
+    """The stream's state, taken for this run: an older run can write no more pages."""
+    return raw.take(app.db, connection, stream.name, run.id, key=stream.key, modified=stream.modified)
 
 
 @dataclass(slots=True)
@@ -94,7 +105,7 @@ class _Reading:
     on_page: OnPage | None
 
     def read(self) -> None:
-        state = self._take()
+        state = taken(self.app, self.connection, self.stream, self.run)
         full = state.full = state.full or not self.stream.incremental
         mappings, mapping_hash = self.app.mappings_of(self.connection, self.stream.name)
         caught_up = not state.behind and (state.mapping_hash == mapping_hash or state.records == 0)
@@ -138,14 +149,8 @@ class _Reading:
                 raw.keep_cursor(tx, state, None, mapping_hash)
             raw.ended(tx, state, self.started_at, full=full)
 
-    def _take(self) -> raw.StreamState:
-        return raw.take(
-            self.app.db, self.connection, self.stream.name, self.run.id,
-            key=self.stream.key, modified=self.stream.modified,
-        )  # fmt: skip
-
     def start_over(self) -> None:
-        state = self._take()
+        state = taken(self.app, self.connection, self.stream, self.run)
         with self.app.db.begin() as tx:
             raw.forget_cursor(tx, state)
 

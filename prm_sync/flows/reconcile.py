@@ -21,10 +21,9 @@ import sqlalchemy as sa
 from prm_sync.app import App, StreamMapping
 from prm_sync.connect.ahead import ahead
 from prm_sync.connect.protocol import Deletes, Page, QuotaSpent, RateLimited, Record, Session, Stream
-from prm_sync.errors import ConfigError
 from prm_sync.flows.bury import bury
 from prm_sync.flows.forget import strangers_only
-from prm_sync.flows.pull import AHEAD_PAGES, pull, rarely_collecting
+from prm_sync.flows.pull import AHEAD_PAGES, pull, rarely_collecting, stream_of, taken
 from prm_sync.flows.refine import refine
 from prm_sync.flows.report import FlowReport, State
 from prm_sync.flows.translate import canonical, laid_over, translate
@@ -93,22 +92,18 @@ class _Found:
 def _comparing(
     app: App, session: Session, connection: str, stream: str, run: Run, report: FlowReport, *, repair: bool
 ) -> _Comparing:
-    declared = session.discover([stream])
-    if not declared:
-        raise ConfigError(
-            f"{connection}: there is no stream {stream!r}; `prm-sync connectors streams {connection}` lists them"
-        )
+    declared = stream_of(session, connection, stream)
     mappings, mapping_hash = app.mappings_of(connection, stream)
     with app.db.begin() as tx:
         last = reconciliation.read_at(tx, connection, stream)
         gone = drift.holding(tx, connection, stream)
     sources = dict.fromkeys(s for m in mappings for s in m.spec.sources if s.partition(".")[0] not in gone)
     comparing = _Comparing(
-        app, session, declared[0], connection, run, report, repair,
+        app, session, declared, connection, run, report, repair,
         mappings=mappings, mapping_hash=mapping_hash, sources=tuple(s for s in sources if s not in gone), gone=gone,
         just_now=last - JUST_NOW if last is not None else None,
         state=reconciliation.standing(
-            app.db, connection, stream, key=declared[0].key, modified=declared[0].modified
+            app.db, connection, stream, key=declared.key, modified=declared.modified
         ),
     )  # fmt: skip
     if repair:
@@ -137,10 +132,7 @@ class _Comparing:
 
     def take(self) -> None:
         """Hold the stream, as a pull does: what is mended would else be overtaken by one."""
-        self.state = raw.take(
-            self.app.db, self.connection, self.stream.name, self.run.id,
-            key=self.stream.key, modified=self.stream.modified,
-        )  # fmt: skip
+        self.state = taken(self.app, self.connection, self.stream, self.run)
         self.state.full = True  # what is read is there now, whatever the warehouse thinks
 
     def compare(self) -> None:
@@ -231,7 +223,7 @@ class _Comparing:
         found: dict[str, list[str]] = {}
         if not records or self.state.mapping_hash != self.mapping_hash or self.state.behind:
             return found  # not mapped by these mappings yet: there is nothing to hold the rows to
-        received = [e.received for e in raw.encode(self.state, records)]
+        received = [raw.received(self.state, r) for r in records]
         received = laid_over(tx, self.state, received, self.run.started_at)
         for m in self.mappings:
             made = canonical(tx, self.state, m, received, drifted.held(m.spec, self.gone))

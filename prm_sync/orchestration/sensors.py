@@ -20,7 +20,6 @@ from prm_sync.warehouse.urls import warehouse_url
 log = logging.getLogger(__name__)
 
 RUNNING = dg.DefaultSensorStatus.RUNNING
-GIVES_UP = "dagster/will_retry"  #: "true" on a crashed run that Dagster starts again by itself
 ReadSettings = Callable[[], Settings]
 
 

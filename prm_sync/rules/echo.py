@@ -14,7 +14,7 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from prm_sync.rules.reconcile import same, value_at
+from prm_sync.rules.reconcile import same, same_items, value_at
 
 _PHONE = re.compile(r"[+(]?[\d\s().\-/+]{6,}(?:\s*(?:x|ext\.?)\s*\d+)?", re.IGNORECASE)
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")
@@ -48,7 +48,7 @@ def alike(wrote: Any, shows: Any) -> bool:
             and all(alike(value, shows.get(key)) for key, value in wrote.items())
         )  # fmt: skip
     if isinstance(wrote, list | tuple) or isinstance(shows, list | tuple):
-        return isinstance(wrote, list | tuple) and isinstance(shows, list | tuple) and _alike_items(wrote, shows)
+        return isinstance(wrote, list | tuple) and isinstance(shows, list | tuple) and same_items(wrote, shows, alike)
     a, b = str(wrote).strip(), str(shows).strip()
     return _rounded(a, b) or _same_day(a, b) or _same_phone(a, b) or _same_text(a, b)
 
@@ -86,18 +86,6 @@ def flat(name: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 def _is_empty(value: Any) -> bool:
     return value is None or (isinstance(value, str) and not value.strip()) or value in ([], {}, ())
-
-
-def _alike_items(wrote: Any, shows: Any) -> bool:
-    left = list(shows)
-    if len(wrote) != len(left):
-        return False
-    for item in wrote:
-        found = next((n for n, other in enumerate(left) if alike(item, other)), None)
-        if found is None:
-            return False
-        del left[found]
-    return True
 
 
 def _rounded(wrote: str, shows: str) -> bool:

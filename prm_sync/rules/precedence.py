@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import Field as Setting
 
@@ -142,19 +142,20 @@ def load_survivorship(source: Path | YamlFile, connections: Collection[str] | No
 
     Raises ConfigError with the file:line of every mistake.
     """
-    file = read(source) if isinstance(source, Path) else source
-    policy = load(SurvivorshipPolicy, file)
-    _check_names(file, policy.names(), connections)
-    return policy
+    return _loaded(SurvivorshipPolicy, source, connections)
 
 
 def load_authority(source: Path | YamlFile, connections: Collection[str] | None = None) -> AuthorityPolicy:
-    """`connections`: those of the project; None: names are not looked at.
+    """As `load_survivorship`."""
+    return _loaded(AuthorityPolicy, source, connections)
 
-    Raises ConfigError with the file:line of every mistake.
-    """
+
+P = TypeVar("P", SurvivorshipPolicy, AuthorityPolicy)
+
+
+def _loaded(kind: type[P], source: Path | YamlFile, connections: Collection[str] | None) -> P:
     file = read(source) if isinstance(source, Path) else source
-    policy = load(AuthorityPolicy, file)
+    policy = load(kind, file)
     _check_names(file, policy.names(), connections)
     return policy
 

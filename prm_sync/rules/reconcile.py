@@ -11,7 +11,7 @@ import json
 import math
 import re
 import unicodedata
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -69,7 +69,7 @@ def same(desired: Any, observed: Any, kind: str | None = None) -> bool:
     if isinstance(a, Mapping) or isinstance(b, Mapping):
         return isinstance(a, Mapping) and isinstance(b, Mapping) and all(same(a[k], b.get(k)) for k in a)
     if isinstance(a, list) or isinstance(b, list):
-        return isinstance(a, list) and isinstance(b, list) and _same_items(a, b)
+        return isinstance(a, list) and isinstance(b, list) and same_items(a, b, same)
     if isinstance(a, bool) or isinstance(b, bool) or kind == "boolean":
         return _truth(a) is not None and _truth(a) == _truth(b)
     if type(a) is type(b) and a == b:
@@ -97,13 +97,13 @@ def _settled(value: Any) -> Any:
     return value
 
 
-def _same_items(a: list[Any], b: list[Any]) -> bool:
-    """Lists are sets of choices: their order says nothing."""
+def same_items(a: Sequence[Any], b: Sequence[Any], alike: Callable[[Any, Any], bool]) -> bool:
+    """Lists are sets of choices: their order says nothing. `alike` tells of two items whether they are one."""
     if len(a) != len(b):
         return False
     left = list(b)
     for item in a:
-        found = next((n for n, other in enumerate(left) if same(item, other)), None)
+        found = next((n for n, other in enumerate(left) if alike(item, other)), None)
         if found is None:
             return False
         del left[found]

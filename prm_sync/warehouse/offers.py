@@ -13,7 +13,6 @@ import sqlalchemy as sa
 from prm_sync.warehouse import bulk
 from prm_sync.warehouse.views import entity_of
 
-ACTIVE = ("pending", "accepted")
 LOCK = "lead_offer"  #: the entity name under which the ledger's change numbers are given out
 
 

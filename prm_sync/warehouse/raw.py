@@ -110,22 +110,26 @@ def waits_for_mapping(db: sa.Engine, connection: str, stream: str, mapping_hash:
         )
 
 
+def received(state: StreamState, record: Mapping[str, Any]) -> Received:
+    """A record as the stream's fields for id and time tell it. One without its key breaks the contract."""
+    remote_id = record.get(state.key)
+    if remote_id is None or remote_id == "":
+        raise ContractBroken(f"{state.connection}.{state.stream}: a record came without its key {state.key!r}")
+    name = remote_id if remote_id.__class__ is str else str(remote_id)
+    return Received(name, record, instant(record.get(state.modified)) if state.modified else None)
+
+
 def encode(state: StreamState, records: Sequence[Mapping[str, Any]]) -> list[Encoded]:
     """The records of a page by their ids, of each the last. Records without their key break the contract."""
-    key, modified, digest = state.key, state.modified, hashlib.blake2b
+    digest = hashlib.blake2b
     found: dict[str, Encoded] = {}
-    made, put_together = Received._make, Encoded._make
     for record in records:
-        remote_id = record.get(key)
-        if remote_id is None or remote_id == "":
-            raise ContractBroken(f"{state.connection}.{state.stream}: a record came without its key {key!r}")
         payload = _encode(record)
         if b"\\u0000" in payload:  # or a backslash and "u0000", which is no NUL
             record = _without_nul(record)
             payload = _encode(record)
-        name = remote_id if remote_id.__class__ is str else str(remote_id)
-        received = made((name, record, instant(record.get(modified)) if modified else None))
-        found[name] = put_together((received, payload, digest(payload, digest_size=16).digest()))
+        one = received(state, record)
+        found[one.remote_id] = Encoded(one, payload, digest(payload, digest_size=16).digest())
     return list(found.values())
 
 

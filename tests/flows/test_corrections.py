@@ -35,10 +35,7 @@ ONE = RecordKey("lists", "leads", "1")
 
 @pytest.fixture
 def lists(project: Project) -> Project:
-    config = {"folder": str(project.folder / "data"), "key": "Id", "snapshot": True}
-    project.write(connections={"lists": {"connector": "files", "config": config}}, mappings="mappings")
-    project.mapping(MAPPING)
-    return project
+    return project.lists(MAPPING)
 
 
 def given(project: Project, app: App, *leads: Sequence[Any]) -> None:

@@ -33,10 +33,7 @@ HEADER = ["Id", "Email", "Status", "City", "Town", "Currency", "Revenue", "Kind"
 
 @pytest.fixture
 def lists(project: Project) -> Project:
-    config = {"folder": str(project.folder / "data"), "key": "Id", "snapshot": True}
-    project.write(connections={"lists": {"connector": "files", "config": config}}, mappings="mappings")
-    project.mapping(MAPPING)
-    return project
+    return project.lists(MAPPING)
 
 
 def lead(n: int, **values: Any) -> dict[str, Any]:

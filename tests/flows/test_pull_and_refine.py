@@ -30,10 +30,7 @@ fields:
 @pytest.fixture
 def lists(project: Project) -> Project:
     """A folder of files with `leads`, each file complete."""
-    config = {"folder": str(project.folder / "data"), "key": "Id", "snapshot": True}
-    project.write(connections={"lists": {"connector": "files", "config": config}}, mappings="mappings")
-    project.mapping(MAPPING)
-    return project
+    return project.lists(MAPPING)
 
 
 def given(project: Project, app: App, leads: Sequence[Sequence[Any]]) -> FlowReport:

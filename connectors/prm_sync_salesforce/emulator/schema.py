@@ -376,4 +376,3 @@ OBJECTS: Final[dict[str, SObject]] = {
         _object("Organization", "Organizations", "00D", _ORGANIZATION, owned=False, writable=False),
     )
 }
-BY_LOWER: Final = {name.lower(): o for name, o in OBJECTS.items()}
