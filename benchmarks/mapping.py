@@ -12,7 +12,7 @@ from typing import Any
 
 from prm_sync.canonical import phone
 from prm_sync.rules.mapping import Compiled, Fault, compile_mapping, load_mapping
-from prm_sync.rules.mapping.compile import Run
+from prm_sync.rules.mapping.compile import Record
 
 TEXTS = """
 from: bench.leads

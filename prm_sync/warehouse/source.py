@@ -14,9 +14,9 @@ from prm_sync.warehouse.db import lock
 from prm_sync.warehouse.field_times import Ours
 from prm_sync.warehouse.tables import MATCH_KEYS
 
-HEAD = ("connection", "stream", "remote_id", "touched", "remote_time", "deleted_at", *MATCH_KEYS)
+HEAD = ("connection", "stream", "remote_id", "remote_time", "deleted_at", *MATCH_KEYS)
 KEY = ("connection", "stream", "remote_id")
-TOUCHED = HEAD.index("touched")
+Row = tuple[Any, ...]  #: HEAD, and the columns of its mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,28 +47,25 @@ def mark(db: sa.Engine, entity: str) -> int:
 
 def write(
     tx: sa.Connection, entity: str, columns: Sequence[str], unfilled: Sequence[str],
-    new: Sequence[list[Any]], changed: Sequence[list[Any]], *,
+    new: Sequence[Row], changed: Sequence[Row], *,
     ours: Ours | None, at: datetime, differing: bool = False,
 ) -> int:  # fmt: skip
     """Keep canonical rows, each HEAD + `columns`; `new` ones are known not to be there yet.
 
-    `unfilled` are the entity's other columns: empty. Returns the change number that all the rows get; what they hold
-    in its place is written over.
+    `unfilled` are the entity's other columns: empty. Returns the change number that all the rows get.
     `ours`: fields by remote id that say what we wrote there, and are no change; None: nothing here is a change.
     `differing`: leave rows alone that say the same already. Only where their records have not changed either: push
     compares a record with what should be in it whenever its row is touched.
     """
-    table, all_columns = f"core.{entity}_source", (*HEAD, *columns)
+    table, all_columns = f"core.{entity}_source", (*HEAD, *columns, "touched")
     touched = change_number(tx, entity)
-    for row in (*new, *changed):
-        row[TOUCHED] = touched
     if new:
-        bulk.copy(tx, table, all_columns, new)
+        bulk.copy(tx, table, all_columns, ((*row, touched) for row in new))
         if ours:
             made = {row[2]: ours[row[2]] for row in new if row[2] in ours}
             field_times.note_made(tx, entity, new[0][0], new[0][1], made)
     if changed:
-        bulk.stage(tx, "changed", table, all_columns, changed)
+        bulk.stage(tx, "changed", table, all_columns, ((*row, touched) for row in changed))
         sets = ", ".join(
             [f'"{c}" = excluded."{c}"' for c in all_columns if c not in (*KEY, "remote_time")]
             + [f'"{c}" = NULL' for c in unfilled]
