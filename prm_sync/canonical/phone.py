@@ -10,7 +10,7 @@ in digits that are plainly right, nine of ten: one pattern takes off the prefix 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
@@ -275,12 +275,15 @@ def _code(code: str) -> _Code | None:
     unknown = [m.leading_digits for m in known if m.leading_digits and not _numbers(m)]
     others = [p for m in known if not m.leading_digits and (p := _numbers(m))]
     never = "(?!)"
-    any_lead = "|".join(f"(?:{lead})" for lead in [*(lead for lead, _ in leads), *unknown])
     return _Code(
-        regions[0], len(others) == 1 and not known[0].leading_digits, plan, f"(?:{any_lead})" if any_lead else "", (*((u, never) for u in unknown), *leads),
-        f"(?:{'|'.join(others)})" if others else "",
-        "|".join(f"(?:{p})" for m in known for p in _patterns(m)) or never,
+        regions[0], len(others) == 1 and not known[0].leading_digits, plan,
+        _either([*(lead for lead, _ in leads), *unknown]), (*((u, never) for u in unknown), *leads), _either(others),
+        _either([p for m in known for p in _patterns(m)]) or never,
     )  # fmt: skip
+
+
+def _either(patterns: Sequence[str]) -> str:
+    return f"(?:{'|'.join(f'(?:{p})' for p in patterns)})" if patterns else ""
 
 
 def _patterns(metadata: Any) -> Iterator[str]:
@@ -296,7 +299,9 @@ def _numbers(metadata: Any) -> str:
     kinds = [d for d in (metadata.mobile, metadata.fixed_line) if d is not None and d.national_number_pattern]
     able = "|".join(f"{_lengths(d.possible_length)}(?:{d.national_number_pattern})" for d in kinds)
     general = metadata.general_desc
-    return f"(?:{_lengths(general.possible_length)}(?=(?:{general.national_number_pattern})\\Z)(?:{able}))" if able else ""
+    if not able:
+        return ""
+    return f"(?:{_lengths(general.possible_length)}(?=(?:{general.national_number_pattern})\\Z)(?:{able}))"
 
 
 def _lengths(sizes: Collection[int]) -> str:
@@ -304,5 +309,7 @@ def _lengths(sizes: Collection[int]) -> str:
     if not sizes:
         return ""
     least, most = min(sizes), max(sizes)
-    several = rf"\d{{{least},{most}}}" if len(set(sizes)) == most - least + 1 else "|".join(f"\\d{{{n}}}" for n in sizes)
+    if len(set(sizes)) == most - least + 1:
+        return f"(?=\\d{{{least},{most}}}\\Z)"
+    several = "|".join(f"\\d{{{n}}}" for n in sizes)
     return f"(?=(?:{several})\\Z)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 import sqlalchemy as sa
 
@@ -171,7 +171,7 @@ def _keep_held(
             old, mended = before.get(row[2]), list(row)
             for name in names & place.keys():
                 mended[place[name]] = old[name] if old is not None else None
-            [mended[_KEYS]] = mapping.match_keys([mended[len(source.HEAD) :]])  # of the values kept, not of those refused
+            [mended[_KEYS]] = mapping.match_keys([mended[len(source.HEAD) :]])  # of what is kept, not what is refused
             row = tuple(mended)
         out.append(row)
     return out

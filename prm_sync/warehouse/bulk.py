@@ -13,7 +13,6 @@ import msgspec
 import psycopg
 import sqlalchemy as sa
 
-
 TOGETHER_ROWS: Final = 5_000  #: rows that are written as one text
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from prm_sync.warehouse import bulk, field_times
@@ -127,22 +128,27 @@ def quarantine(
     """Open a quarantine row for each trouble, or renew the one that is there."""
     if not troubles:
         return
+    own = ("remote_id", "field", "code", "class", "reason", "source")
     rows = {
-        (t.remote_id, t.field): (
-            connection, stream, t.remote_id, entity, t.field, t.code, t.klass, t.reason, t.source, mapping_hash, "open",
-            at, at, run_id,
-        )
+        (t.remote_id, t.field): dict(zip(own, (t.remote_id, t.field, t.code, t.klass, t.reason, t.source), strict=True))
         for t in troubles
     }  # fmt: skip
-    columns = (
-        "connection", "stream", "remote_id", "entity", "field", "code", "class", "reason", "source", "mapping_hash",
-        "state", "first_seen_at", "last_seen_at", "run_id",
-    )  # fmt: skip
-    bulk.stage(tx, "troubles", "ops.quarantine", columns, rows.values())
-    sets = ", ".join(f'"{c}" = excluded."{c}"' for c in columns[5:] if c != "first_seen_at")
-    tx.exec_driver_sql(
-        f"INSERT INTO ops.quarantine ({bulk.quoted(columns)}) SELECT {bulk.quoted(columns)} FROM pg_temp.troubles "
-        f"ON CONFLICT (connection, stream, remote_id, entity, field) DO UPDATE SET {sets}"
+    common = {
+        "connection": connection, "stream": stream, "entity": entity, "mapping_hash": mapping_hash, "run_id": run_id,
+        "state": "open", "first_seen_at": at, "last_seen_at": at,
+    }  # fmt: skip
+    key = ("connection", "stream", "remote_id", "entity", "field")
+    columns = (*own, *common)
+    sets = ", ".join(f'"{c}" = excluded."{c}"' for c in columns if c not in (*key, "first_seen_at"))
+    typed = ", ".join(f'"{c}" text' for c in own)
+    tx.execute(  # not by a temporary table: making and dropping one with each page cost more than its rows
+        sa.text(
+            f"INSERT INTO ops.quarantine ({bulk.quoted(columns)}) "
+            f"SELECT {bulk.quoted(own)}, {', '.join(f':{c}' for c in common)} "
+            f"FROM json_to_recordset(cast(:rows AS json)) AS t ({typed}) "
+            f"ON CONFLICT ({bulk.quoted(key)}) DO UPDATE SET {sets}"
+        ),
+        {**common, "rows": msgspec.json.encode(list(rows.values())).decode()},
     )
 
 

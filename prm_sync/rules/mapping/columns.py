@@ -44,7 +44,8 @@ def each(parse: Callable[[Any], Any], column: Column, fail: Fail) -> Column:
         try:
             add(parse(value))
         except ValueError as wrong:
-            add(fail(n, value, wrong))
+            fail(n, value, wrong)
+            add(None)
     return made
 
 
@@ -59,7 +60,8 @@ def each_by(parse: Callable[[Any, Any], Any], column: Column, given: Column, fai
         try:
             add(parse(value, given[n]))
         except ValueError as wrong:
-            add(fail(n, value, wrong))
+            fail(n, value, wrong)
+            add(None)
     return made
 
 

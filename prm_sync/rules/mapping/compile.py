@@ -278,7 +278,10 @@ class _Field:
         if values.is_empty(value):
             return choices.empty
         made = _known(choices, value)
-        return self._unmapped(page, n, value) if made is _MISS else made
+        if made is not _MISS:
+            return made
+        self._unmapped(page, n, value)
+        return None
 
     def _choose_each(self, page: _Page, n: int, choices: Choices, value: Any) -> Any:
         """The choices for a list of values; one unknown value is a fault of the whole field."""
@@ -287,7 +290,8 @@ class _Field:
         given = value if isinstance(value, list | tuple) else [value]
         chosen = [_known(choices, v) for v in given if not values.is_empty(v)]
         if _MISS in chosen:
-            return self._unmapped(page, n, value)
+            self._unmapped(page, n, value)
+            return None
         return list(dict.fromkeys(v for items in chosen if items for v in items)) or None
 
     def _own_choice(self, page: _Page, n: int, value: Any) -> str | None:
@@ -296,13 +300,15 @@ class _Field:
             return None
         if isinstance(value, str) and (word := values.text(value)) in self.rule.field.choices:
             return word
-        return self._unmapped(page, n, value, "not a choice of the field; name it in `choices`")
+        self._unmapped(page, n, value, "not a choice of the field; name it in `choices`")
+        return None
 
     def _country(self, page: _Page, n: int, value: Any) -> str | None:
         try:
             return values.country(value)
         except ValueError as wrong:
-            return self._fail(page, n, value, wrong)
+            self._fail(page, n, value, wrong)
+            return None
 
     def _unmapped(self, page: _Page, n: int, value: Any, why: str = "a value that `choices` does not know") -> None:
         page.add(n, Fault(self.name, self.source, why, FaultCode.UNMAPPED_VALUE, value=value))
