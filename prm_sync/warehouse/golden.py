@@ -387,9 +387,10 @@ class _Chunk:
             own = originals.get(id_, group)
             all_gone = all(m.deleted_at for m in own)
             live = group if all_gone else [m for m in group if m.deleted_at is None]
-            golden = self.survive(id_, live, decisions.get(id_, {}))
+            last = [] if all_gone else [m for m in group if m.deleted_at and m.changed and m not in own]
+            golden = self.survive(id_, [*live, *last], decisions.get(id_, {}))
             self.clashes += golden.clashes
-            self.settled += [(id_, f, field_times.settled_rows(live, f)) for f in golden.settled]
+            self.settled += [(id_, f, field_times.settled_rows([*live, *last], f)) for f in golden.settled]
             gone = max(m.deleted_at for m in own if m.deleted_at) if all_gone else None
             since = max((m.remote_time for m in group if m.remote_time), default=self.now)
             yield (
