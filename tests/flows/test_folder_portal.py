@@ -79,10 +79,13 @@ class Portal:
     app: App
     clock: SteppedClock
 
-    def crm(self, *leads: tuple[str, str, str]) -> None:
-        """The CRM's export: (id, name, e-mail) of each lead."""
-        lines = [f"{i},{name},{name} GmbH,{email},DE,88" for i, name, email in leads]
-        text = "\n".join(["Id,Name,Company,Email,Country,Score", *lines, ""])
+    def crm(self, *leads: tuple[str, str, str], converted: int = 0) -> None:
+        """The CRM's export: (id, name, e-mail) of each lead, of which the first so many are converted."""
+        lines = [
+            f"{i},{name},{name} GmbH,{email},DE,88,{'Converted' if n < converted else ''}"
+            for n, (i, name, email) in enumerate(leads)
+        ]
+        text = "\n".join(["Id,Name,Company,Email,Country,Score,Status", *lines, ""])
         (self.folder / "crm" / "leads.csv").write_text(text, encoding="utf-8")
 
     def shown(self) -> list[dict[str, str]]:
@@ -178,21 +181,23 @@ def test_the_sharing_policy_decides_what_stands_in_the_folder_and_every_field_is
     assert "score" not in log["fields"]
 
 
-def test_leads_that_are_converted_leave_the_folder_and_that_it_is_empty_then_is_no_surprise(portal: Portal) -> None:
+def test_that_the_folder_lacks_or_has_nothing_of_what_we_removed_ourselves_is_no_surprise(portal: Portal) -> None:
     with (portal.folder / "portal" / "partners.csv").open("a", encoding="utf-8") as f:
         f.write("südwind,Active,DE,50\n")
-    portal.crm(*((f"L{n}", f"Name{n}", f"n{n}@company{n}.example") for n in range(15)))
+    leads = [(f"L{n}", f"Name{n}", f"n{n}@company{n}.example") for n in range(15)]
+    portal.crm(*leads)
     portal.cycle()
     portal.cycle()
     assert len(portal.shown()) == 15
-    path = portal.folder / "crm" / "leads.csv"
-    path.write_text(path.read_text().replace("Country,Score", "Country,Score,Status").replace(",88", ",88,Converted"))
-    portal.cycle()
-    assert portal.shown() == []
-    assert [r.state for r in portal.cycle()] == [State.DONE] * 4
-    assert portal.rows("SELECT count(*) AS n FROM raw.record WHERE connection = 'portal' AND deleted_at IS NULL") == [
-        {"n": 1}  # the partner
-    ]
+    for converted, left in ((12, 3), (15, 0)):
+        portal.crm(*leads, converted=converted)
+        portal.cycle()
+        assert len(portal.shown()) == left
+        assert [r.state for r in portal.cycle()] == [State.DONE] * 4
+        [living] = portal.rows(
+            "SELECT count(*) AS n FROM raw.record WHERE (connection, stream) = ('portal', 'leads') AND deleted_at IS NULL"
+        )
+        assert living["n"] == left
     assert [r.state for r in portal.cycle()] == [State.DONE] * 4
 
 
