@@ -195,7 +195,8 @@ def test_that_the_folder_lacks_or_has_nothing_of_what_we_removed_ourselves_is_no
         assert len(portal.shown()) == left
         assert [r.state for r in portal.cycle()] == [State.DONE] * 4
         [living] = portal.rows(
-            "SELECT count(*) AS n FROM raw.record WHERE (connection, stream) = ('portal', 'leads') AND deleted_at IS NULL"
+            "SELECT count(*) AS n FROM raw.record WHERE connection = 'portal' "
+            "AND stream = 'leads' AND deleted_at IS NULL"
         )
         assert living["n"] == left
     assert [r.state for r in portal.cycle()] == [State.DONE] * 4
