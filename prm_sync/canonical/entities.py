@@ -71,6 +71,8 @@ _SHARING = (
     _text("consent_evidence", "Where the person's consent to sharing is written down: form, ticket, contract", "R024",
           _PERSON),
 )  # fmt: skip
+_SHARED_KEY = _text("shared_key", "The copy that a partner sees, '<id>:<partner id>', as this system gave it to the source",
+                    "R024")
 _INDUSTRY = _text("industry", "Industry, in the words of the routing policy", "R045", _COMPANY)
 _DOMAIN = Field("domain", Kind.DOMAIN, "Internet domain of the company", "R004", _COMPANY, Merge.TRUSTED)
 
@@ -174,7 +176,7 @@ ORDER = Entity(
         Field("shipped_at", Kind.INSTANT, "When it was sent", "R098"),
         Field("delivered_at", Kind.INSTANT, "When it arrived", "R098"),
         _text("carrier", "Who carries it", "R098"), _text("tracking", "The carrier's number", "R098"),
-        _text("product", "What was bought", "R069"), _CREATED, _IS_TEST,
+        _text("product", "What was bought", "R069"), _SHARED_KEY, _CREATED, _IS_TEST,
     ),
 )  # fmt: skip
 
@@ -189,7 +191,7 @@ CASE = Entity(
         _choice("priority", "How urgent it is", ("low", "medium", "high", "critical"), "R086"), _COUNTRY,
         Field("opened_at", Kind.INSTANT, "When the customer asked", "R083"),
         Field("first_response_at", Kind.INSTANT, "First answer", "R083"),
-        Field("resolved_at", Kind.INSTANT, "When it was solved", "R083"), _CREATED, _IS_TEST,
+        Field("resolved_at", Kind.INSTANT, "When it was solved", "R083"), _SHARED_KEY, _CREATED, _IS_TEST,
     ),
 )  # fmt: skip
 
@@ -365,3 +367,17 @@ PARTNER_FACTS = (
 )  # fmt: skip
 
 FACTS: dict[str, tuple[Field, ...]] = {"lead": LEAD_FACTS, "partner": PARTNER_FACTS}
+"""By entity what its view core.<entity>_facts has. A fact `partner_id` says whose the record is, before `partner_ref`."""
+
+SHARED_FACTS = (
+    Field("shared_key", Kind.TEXT, "Key of the copy that a partner sees, '<id>:<partner id>': a mapping to a PRM that "
+          "writes it gets one record for each partner", "R024"),
+    Field("shared_partner_key", Kind.TEXT, "That partner's key in the PRM", "R024"),
+    Field("shared_partner_name", Kind.TEXT, "That partner's name", "R024"),
+)  # fmt: skip
+"""What is known of the copy of a record that a partner sees: no part of the record, so no policy names it."""
+
+
+def facts_of(entity: Entity) -> tuple[Field, ...]:
+    """What `back:` of the entity's mappings may write besides its fields."""
+    return (*FACTS.get(entity.name, ()), *(SHARED_FACTS if "shared_key" in entity.by_name else ()))
