@@ -16,7 +16,6 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from prm_sync.canonical.entities import ENTITIES, FACTS, SHARED_FACTS
-from prm_sync.canonical.model import Kind
 from prm_sync.warehouse import offers, performance
 from prm_sync.warehouse.views import entity_of
 
@@ -176,8 +175,9 @@ def belongs_to(tx: sa.Connection, entity: str, entity_id: str, connection: str) 
 
 def _now(entity: str, ids: str) -> str:
     """SQL for the records `t` of these ids, the partners `p` who are to see them, and how the record names these."""
+    tests = "AND g.is_test IS NOT TRUE" if "is_test" in ENTITIES[entity].by_name else ""
     return f"""FROM {ids} {_partners_of(entity, "t.id")}
-            WHERE g.merged_into IS NULL AND g.deleted_at IS NULL AND g.is_test IS NOT TRUE AND {_MAY_SEE}"""
+            WHERE g.merged_into IS NULL AND g.deleted_at IS NULL {tests} AND {_MAY_SEE}"""
 
 
 def _by_facts(entity: str) -> bool:
