@@ -13,7 +13,7 @@ STEP = "signals"
 
 
 def tell_demand(app: App, report: FlowReport) -> None:
-    """Bring the signals up to date; nothing is read where nothing that is counted has changed and the month is the same."""
+    """Bring the signals up to date; nothing is counted again where nothing has changed and the month is the same."""
     policy, routing, now = app.policies.signals, app.policies.routing, app.clock()
     months = whole_months(now, policy.published_months)
     hash_ = f"{policy.version}|{routing.version}|{months[0]}"

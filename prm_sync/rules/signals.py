@@ -27,7 +27,7 @@ class SignalPolicy(Policy):
     baseline_months: int = Setting(default=3, ge=1, le=24, description="Months before it that a month is compared with")
     published_months: int = Setting(default=2, ge=1, le=24, description="How many of the last whole months are told")
     min_lift: float = Setting(
-        default=1.5, gt=1, description="Least change: the month divided by the mean of the months before, or upside down"
+        default=1.5, gt=1, description="Least change: the month by the mean of the months before, or upside down"
     )
     min_count: int = Setting(
         default=10, ge=1, description="So many in the month, or in the mean month before, or nothing is told"

@@ -1,4 +1,4 @@
-"""Demand by month, region and product, as far as nobody can be found in it: `core.signal_source`, and for whom it is."""
+"""Demand by month, region and product, as far as nobody is found in it: `core.signal_source`, and for whom it is."""
 
 from __future__ import annotations
 
@@ -43,11 +43,15 @@ def _at_account(measure: str, entity: str, row: str, at: str, country: str, regi
     )
 
 
+# A customer is a company where we know which, by its domain; else the person.
+_LEADS = f"""
+    SELECT 'leads' AS measure, coalesce(l.created_at, l.valid_from) AT TIME ZONE 'UTC' AS at, l.country, l.region,
+           l.product, coalesce('domain ' || l.domain, l.id) AS customer
+    FROM core.lead l WHERE {_live('l')}
+"""
 _EVENTS = " UNION ALL ".join(
     (
-        # A customer is a company where we know which, by its domain; else the person.
-        "SELECT 'leads' AS measure, coalesce(l.created_at, l.valid_from) AT TIME ZONE 'UTC' AS at, l.country, l.region, "
-        f"l.product, coalesce('domain ' || l.domain, l.id) AS customer FROM core.lead l WHERE {_live('l')}",
+        _LEADS,
         _at_account(
             "won", "opportunity", "w", "coalesce(w.closed_at AT TIME ZONE 'UTC', w.close_date)", "a.country",
             "a.region", "AND w.stage = 'won'",

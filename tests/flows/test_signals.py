@@ -61,14 +61,14 @@ def chance(rng: random.Random) -> list[Event]:
 
 
 def load(db: sa.Engine, events: Sequence[Event]) -> None:
-    columns = ("id", "created_at", "country", "region", "product", "domain", "provenance", "sources", "arrived", "touched",
-               "valid_from")  # fmt: skip
+    columns = ("id", "created_at", "country", "region", "product", "domain", "provenance", "sources", "arrived",
+               "touched", "valid_from")  # fmt: skip
     with db.begin() as tx:
         tx.exec_driver_sql("TRUNCATE core.lead")
         bulk.copy(
             tx, "core.lead", columns,
-            ((f"lead_{n}", e.at.astimezone(), e.country, e.region, e.product, e.company, "{}", 1, n, n, e.at.astimezone())
-             for n, e in enumerate(events)),
+            ((f"lead_{n}", e.at.astimezone(), e.country, e.region, e.product, e.company, "{}", 1, n, n,
+              e.at.astimezone()) for n, e in enumerate(events)),
         )  # fmt: skip
 
 
@@ -121,8 +121,8 @@ def test_only_what_changed_enough_is_told_in_round_numbers_with_its_direction(wa
     before, after = datetime(2027, 1, 10), datetime(2027, 2, 10)
     load(
         warehouse,
-        [*many(before, "Bayern", 10), *many(after, "Bavaria", 23), *many(before, "DE-NW", 40), *many(after, "DE-NW", 10),
-         *many(before, "HH", 8), *many(after, "HH", 5)],
+        [*many(before, "Bayern", 10), *many(after, "Bavaria", 23), *many(before, "DE-NW", 40),
+         *many(after, "DE-NW", 10), *many(before, "HH", 8), *many(after, "HH", 5)],
     )  # fmt: skip
     asked = replace(ALL, months=(MONTH,), baseline_months=1, min_lift=1.5, min_count=10, round_to=5)
     found = {(r.region, r.direction, r.count, r.lift) for r in told(warehouse, asked)}
@@ -165,7 +165,8 @@ def side(project: Project) -> Iterator[PartnerSide]:
     with partner_side(
         project, grant("signal", fields, "signals"),
         {"erp/lead": LEADS, "erp/partner": PARTNERS, "drop/signal": SIGNALS},
-        {"erp": {"leads": ("Email", "Domain", "Country", "Region", "Product", "At"), "partners": ("Name", "Key", "Places")},
+        {"erp": {"leads": ("Email", "Domain", "Country", "Region", "Product", "At"),
+                 "partners": ("Name", "Key", "Places")},
          "drop": {"signals": ("Key", "Partner", "Region", "Country", "About", "Way")}},
     ) as made:  # fmt: skip
         made.app.policies = replace(made.app.policies, signals=SignalPolicy(published_months=1, baseline_months=1))
@@ -196,7 +197,8 @@ def test_signals_reach_the_partners_of_the_region_and_are_taken_back_when_the_mo
     for n in range(60):
         lead(side, n, "2027-01-20" if n < 12 else "2027-02-10", "Bayern")
     assert round_(side) == 3
-    assert seen(side) == [("bayern", "DE-BY", "rise", 50), ("deutschland", "", "rise", 50), ("deutschland", "DE-BY", "rise", 50)]
+    told = [("bayern", "DE-BY", "rise", 50), ("deutschland", "", "rise", 50), ("deutschland", "DE-BY", "rise", 50)]
+    assert seen(side) == told
     assert [round_(side), round_(side)] == [0, 0]
     side.erp.put("partners", "wien", Places="DE-BY")
     assert round_(side) == 1
