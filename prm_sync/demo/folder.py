@@ -21,8 +21,16 @@ SECRETS = ("client_secret", "public_key", "secret_key")  #: keys of the credenti
 WHAT_IF = "what-if.yaml"  #: the routing policy with leads dealt in turn, for `prm-sync simulate`
 MARK = ".prm-sync-demo"  #: says that the folder is the demo's, to be deleted by the next
 
+PORTAL = "portal"  #: the folder that partners see
+TABLES: Mapping[str, tuple[str, ...]] = {
+    "shipping_notices": ("Key", "Partner", "Order", "Status", "Product", "Promised", "Shipped", "Carrier", "Tracking",
+                         "Delivered", "City", "Postcode", "Country"),
+    "market_signals": ("Key", "Partner", "Month", "Measure", "Country", "Region", "Product", "Direction", "About",
+                       "Times"),
+}  # fmt: skip
+
 HEAD = """\
-# The demo's project: two emulated systems and a folder of spreadsheets. Try `prm-sync check`.
+# The demo's project: two emulated systems, a folder of spreadsheets, and one that partners see. Try `prm-sync check`.
 # Secrets stand in files of their own; in production rather {env: NAME}.
 """
 
@@ -80,8 +88,18 @@ def write_project(folder: Path, systems: Systems, targets_csv: str, size: Size) 
         },
         "streams": ["targets"],
     }
+    portal = folder / PORTAL
+    portal.mkdir()
+    drop = {
+        "connector": "files", "kind": "prm", "streams": list(TABLES),
+        "config": {
+            "folder": str(portal),
+            "writes": {name: {"key": "Key", "columns": list(columns)} for name, columns in TABLES.items()},
+        },
+    }
     project = {
-        "connections": {"crm": crm, "prm": prm, "sheets": files}, "trust": ["crm", "prm", "sheets"],
+        "connections": {"crm": crm, "prm": prm, "sheets": files, "portal": drop},
+        "trust": ["crm", "prm", "sheets", "portal"],
         "currency": "USD", "policies": "policies",
         # Nothing runs by itself: the systems are there only while the demo is.
         "schedules": {"pull": None, "measure": None, "reconcile": None},
