@@ -22,7 +22,7 @@ from rich.console import Console
 
 from prm_sync.demo.company import TWINS, Company, Size, company
 from prm_sync.demo.cycle import Demo, DemoOptions, run_demo
-from prm_sync.demo.folder import PORTAL, SECRETS, home_of
+from prm_sync.demo.folder import SECRETS, home_of
 from prm_sync.demo.result import DemoResult
 from prm_sync.demo.scenes import CONFLICTS, Scene
 from prm_sync.demo.words import TONGUES
@@ -305,7 +305,7 @@ def test_a_folder_that_no_demo_made_is_left_alone(tmp_path):
 
 def test_a_partner_sees_when_an_order_of_its_customer_ships_and_nothing_of_its_price(played):
     notice = played.result.notice
-    with (played.folder / PORTAL / "shipping_notices.csv").open(encoding="utf-8-sig", newline="") as file:
+    with (played.folder / "portal" / "shipping_notices.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     [shipped] = [r for r in rows if r["Status"] == "shipped"]
     assert shipped["Key"].startswith(f"{notice.concerns}:partner_")
