@@ -198,7 +198,7 @@ def _round(
     with say.step("push to the partners' folder") as step:
         for stream in dict.fromkeys(m.stream for m in app.back_mappings() if m.connection == "portal"):
             _push(app, "portal", stream, this)
-        step.done(f"{this.sum('written', *PUSHES, connection="portal")} notices and signals written")
+        step.done(f"{this.sum('written', *PUSHES, connection='portal')} notices and signals written")
     for scene in this.scenes[decided:]:
         say.scene(scene)
     for report in keep:
