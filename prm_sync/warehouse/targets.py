@@ -71,19 +71,13 @@ def changed(
     facts = [f.name for f in FACTS.get(entity, ()) if f.name != "id" and f.name in uses]
     copy = [u for u in uses if u in SHARED_WITH] if scope == "shared" else []
     fields = [u for u in uses if u != "id" and u not in facts and u not in copy]
+    known = {"c": connection, "s": stream, "after": after, "size": BATCH}
     if scope == "shared":
-        query = _shared(entity, fields, facts, copy)
+        pages = _copies(db, _touched(entity), _shared(entity, fields, facts, copy), known)
     else:
         query = _offered(fields, facts, by_partner=by_partner) if scope == "offered" else _known(entity, fields, facts)
-    last = ("", "")
-    while True:
-        with db.begin() as tx:
-            rows = tx.execute(
-                sa.text(query),
-                {"c": connection, "s": stream, "after": after, "id": last[0], "target": last[1], "size": BATCH},
-            ).mappings().all()  # fmt: skip
-        if not rows:
-            return
+        pages = _records(db, query, known)
+    for rows in pages:
         yield [
             Target(
                 r["entity_id"], r["target"], r["op"], r["remote_id"],
@@ -91,13 +85,38 @@ def changed(
             )
             for r in rows
         ]  # fmt: skip
+
+
+def _records(db: sa.Engine, query: str, known: dict[str, Any]) -> Iterator[Sequence[sa.RowMapping]]:
+    last = ("", "")
+    while True:
+        with db.begin() as tx:
+            rows = tx.execute(sa.text(query), {**known, "id": last[0], "target": last[1]}).mappings().all()
+        if not rows:
+            return
+        yield rows
         last = (rows[-1]["entity_id"], rows[-1]["target"])
+
+
+def _copies(db: sa.Engine, touched: str, query: str, known: dict[str, Any]) -> Iterator[Sequence[sa.RowMapping]]:
+    """A page is so many entities with all their copies; those that have none are no end."""
+    last = ""
+    while True:
+        with db.begin() as tx:
+            ids = tx.execute(sa.text(touched), {**known, "id": last}).scalars().all()
+            if not ids:
+                return
+            given = {"c": known["c"], "s": known["s"], "ids": list(ids)}
+            rows = tx.execute(sa.text(query), given).mappings().all()
+        if rows:
+            yield rows
+        last = ids[-1]
 
 
 def _known(entity: str, fields: Sequence[str], facts: Sequence[str]) -> str:
     columns = "".join(f', g."{f}"' for f in fields) + "".join(f', f."{f}"' for f in facts)
     join = f"JOIN core.{entity}_facts f ON f.id = g.id" if facts else ""
-    touched = f"OR f.{_FACTS_TOUCHED[entity]} > :after" if facts else ""
+    touched = f"OR f.{_FACTS_TOUCHED[entity]} > :after" if facts and entity in _FACTS_TOUCHED else ""
     closed = "AND s.status IS DISTINCT FROM 'converted'" if entity == "lead" else ""  # a CRM keeps those as they are
     return f"""
         SELECT x.entity_id, x.remote_id AS target, 'upsert' AS op, x.remote_id, NULL::text AS partner_key{columns}
@@ -144,7 +163,7 @@ def _shared(entity: str, fields: Sequence[str], facts: Sequence[str], copy: Sequ
     join = f"LEFT JOIN core.{entity}_facts f ON f.id = w.id" if facts else ""
     join += f" AND f.{PARTNER} = w.said" if facts and _by_facts(entity) else ""
     return f"""
-        WITH touched AS ({_shared_touched(entity)}),
+        WITH touched AS MATERIALIZED (SELECT unnest(cast(:ids AS text[])) AS id),
         now AS (
             SELECT DISTINCT ON (t.id, p.id) t.id, p.id AS partner_id, b.id AS said {_now(entity, "touched t")}
         ),
@@ -168,8 +187,7 @@ def _shared(entity: str, fields: Sequence[str], facts: Sequence[str], copy: Sequ
             WHERE x.entity = '{entity}' AND x.entity_id = w.id AND x.connection = :c AND x.stream = :s
               AND s.shared_key = w.target
             ORDER BY s.deleted_at IS NOT NULL, s.arrived LIMIT 1) s ON true
-        WHERE (w.id, w.target) > (:id, :target)
-        ORDER BY w.id, w.target LIMIT :size
+        ORDER BY w.id, w.target
     """
 
 
@@ -204,11 +222,11 @@ def _partners_of(entity: str, id_: str) -> str:
     )
 
 
-def _shared_touched(entity: str) -> str:
-    """SQL for the ids of which the record, a copy, what is known of it here, or its partner changed after :after."""
+def _touched(entity: str) -> str:
+    """SQL for the next ids of which the record, a copy, what is known of it here, or its partner changed."""
     parts = [
         f'SELECT id FROM core."{entity}" WHERE touched > :after',
-        f"""SELECT x.entity_id FROM core.{entity}_source s
+        f"""SELECT x.entity_id AS id FROM core.{entity}_source s
             JOIN core.crosswalk x ON x.connection = s.connection AND x.stream = s.stream AND x.remote_id = s.remote_id
             WHERE x.entity = '{entity}' AND s.connection = :c AND s.stream = :s AND s.touched > :after""",
     ]
@@ -228,7 +246,8 @@ def _shared_touched(entity: str) -> str:
                 JOIN core."{entity}" g ON g.partner_ref = x.connection || ':' || x.remote_id
                 WHERE p.touched > :after"""
         )
-    return " UNION ".join(parts)
+    page = "(SELECT DISTINCT id FROM ({}) t WHERE id > :id ORDER BY id LIMIT :size)"
+    return " UNION ".join(page.format(part) for part in parts) + " ORDER BY id LIMIT :size"
 
 
 def records(db: sa.Engine, connection: str, stream: str) -> int:

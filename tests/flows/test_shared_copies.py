@@ -14,6 +14,7 @@ from prm_sync.errors import ConfigError
 from prm_sync.flows.disclosing import seen_of
 from prm_sync.flows.push import plan
 from prm_sync.rules.sharing import SharingPolicy
+from prm_sync.warehouse import targets
 
 FIELDS = ("number", "carrier", "tracking", "promised_date")
 
@@ -177,3 +178,15 @@ def test_what_a_partner_sees_is_explained_for_whoever_the_record_belongs_to(side
     assert mine.told.withheld["partner_ref"] == "no entry in force names it"
     [other] = seen_of(side.app, "order", order["id"], "nguyen")
     assert (other.partner.tier, other.told.terms["carrier"].purpose) == ("silver", "The partner tells the customer")
+
+
+def test_pages_of_records_that_nobody_sees_are_no_end(side: PartnerSide, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(targets, "BATCH", 3)
+    for n in range(20):
+        side.erp.put("orders", f"o{n}", Number=str(n), Partner={0: "p1", 1: "p2"}.get(n % 10))
+    assert side.cycle() == 4
+    assert sorted(r["Number"] for r in side.drop.all("notices")) == ["0", "1", "10", "11"]
+    assert side.cycle() == 0
+    side.erp.put("partners", "p1", Status="ended")
+    assert side.cycle() == 2
+    assert sorted(r["Number"] for r in side.drop.all("notices")) == ["1", "11"]
