@@ -45,7 +45,6 @@ log = logging.getLogger(__name__)
 
 BATCH_LEADS = 20_000
 OPTIMAL_LEADS = 200_000  #: the choice `optimal` is the better the more leads it sees at once
-NAMED = 5  #: leads that one alert names
 LOOK_BACK = timedelta(days=365)  #: deals and answers that a partner's figures are made of
 
 
@@ -175,7 +174,7 @@ def _tell_managers(tx: sa.Connection, rows: Sequence[sa.Row[Any]], now: datetime
         leads.setdefault((row.partner_id, row.manager), []).append(row.lead_id)
     said = (
         (f"partner {partner}", (
-         f"{_some(ids)} went unanswered until the offer ran out, and go to the next partner. "
+         f"{alerts.some(ids, 'lead')} went unanswered until the offer ran out, and go to the next partner. "
          f"Channel manager: {manager or 'not known'}. See `prm-sync explain lead {ids[0]}`"))
         for (partner, manager), ids in sorted(leads.items(), key=lambda item: item[0][0])
     )  # fmt: skip
@@ -189,17 +188,12 @@ def _tell_owners(tx: sa.Connection, decisions: Sequence[Decision], policy: Routi
         leads.setdefault(d.queue or policy.queues.default, []).append(d.lead_id)
     said = (
         (f"queue {queue}", (
-         f"{_some(ids)} were offered in vain and wait for a person. "
+         f"{alerts.some(ids, 'lead')} were offered in vain and wait for a person. "
          f"In charge: {policy.queues.owners.get(queue, 'nobody is named in policies/routing.yaml')}. "
          f"See mart.unrouted_leads, `prm-sync explain lead {ids[0]}`"))
         for queue, ids in sorted(leads.items())
     )  # fmt: skip
     alerts.keep(tx, "offers_in_vain", said, now)
-
-
-def _some(ids: Sequence[str]) -> str:
-    named = ", ".join(ids[:NAMED]) + (", ..." if len(ids) > NAMED else "")
-    return f"{len(ids):,} lead{'s' if len(ids) > 1 else ''} ({named})"
 
 
 def _answering(app: App) -> list[StreamMapping]:

@@ -19,7 +19,8 @@ from prm_sync.settings import Settings
 log = logging.getLogger(__name__)
 
 ROUTING_READS = ("lead", "partner", "certification", "account", "deal_registration", "opportunity")
-MEASURING_READS = ("opportunity", "target", "partner")
+MEASURING_READS = ("opportunity", "target", "partner", "lead", "order", "case", "account")
+MEASURED = ("partner", "signal")  #: entities of which measuring makes something that is pushed
 
 
 @dataclass(frozen=True, slots=True)
