@@ -168,8 +168,12 @@ class App:
         ]  # fmt: skip
 
     def back_mappings(self) -> list[StreamMapping]:
-        """The mappings that write something to their remote."""
-        return [m for found in self.mappings.values() for m in found if m.back is not None]
+        """The mappings that write something to their remote: to streams of which the project makes use."""
+        used = {name: self.streams_of(name) for name in self.source.project.connections}
+        return [
+            m for (connection, stream), found in self.mappings.items() if stream in used[connection]
+            for m in found if m.back is not None
+        ]  # fmt: skip
 
     def golden_hash(self, entity: str) -> str:
         """What golden records depend on besides their sources: another hash derives them anew."""

@@ -66,8 +66,11 @@ class Plan:
 
 
 def scope_of(kind: str, entity: str) -> targets.Scope:
-    """A PRM gets the leads that are offered; everything else is an update of a record that is there."""
-    return "offered" if (kind, entity) == ("prm", "lead") else "known"
+    """A PRM gets the leads that are offered, a CRM the deals that are registered; all else is what is there already."""
+    scopes: dict[tuple[str, str], targets.Scope] = {
+        ("prm", "lead"): "offered", ("crm", "opportunity"): "registered",
+    }  # fmt: skip
+    return scopes.get((kind, entity), "known")
 
 
 def planned(app: App, mapping: StreamMapping, stream: Stream, *, after: int, kinds: Mapping[str, str]) -> Plan:

@@ -29,6 +29,7 @@ from prm_sync.warehouse import (
     performance,
     plans,
     progress,
+    registrations,
     source,
     targets,
 )
@@ -37,7 +38,11 @@ from prm_sync.warehouse.runs import Run, running
 
 log = logging.getLogger(__name__)
 
-_CHANGES = {"lead": ("lead", offers.LOCK, "partner"), "partner": ("partner", performance.LOCK)}
+_CHANGES = {
+    "lead": ("lead", offers.LOCK, "partner"), "partner": ("partner", performance.LOCK),
+    "opportunity": ("opportunity", registrations.LOCK, "partner", "account"),
+    "deal_registration": ("deal_registration", registrations.LOCK),
+}  # fmt: skip
 
 
 def push(app: App, connection: str, stream: str, *, dagster_run_id: str | None = None) -> FlowReport:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from prm_sync.canonical.model import Entity, Kind, Pii
+from prm_sync.warehouse import views_deals
 from prm_sync.warehouse.bulk import quoted
 from prm_sync.warehouse.tables import EntityTables, Tables
 
@@ -22,6 +23,8 @@ def view_statements(tables: Tables) -> list[str]:
         if {"contact", "account", "opportunity"} <= tables.entities.keys():
             out += [_LEAD_MATCHES, f"COMMENT ON VIEW core.lead_match IS '{_MATCH_DOC}'"]
         out += [f"COMMENT ON VIEW {name} IS '{doc}'" for name, doc in _DOCS.items()]
+    if {"deal_registration", "opportunity", "account", "partner"} <= tables.entities.keys():
+        out += views_deals.STATEMENTS
     return out
 
 

@@ -244,8 +244,8 @@ def converted(bench: Bench, lead: str, **sold: Any) -> None:
     """The lead becomes an opportunity in the CRM, which from now on is pulled."""
     deal = {"Name": "Weber 2027", "StageName": "Prospecting", "CloseDate": "2027-06-30", **sold}
     id_ = bench.vendors.sf.load("Opportunity", [deal])[0]
-    now = {"Status": "Closed - Converted", "ConvertedOpportunityId": id_, "SystemModstamp": None, "LastModifiedDate": None}
-    row = {**bench.vendors.crm_row("Lead", lead), **now}
+    stamps = dict.fromkeys(("SystemModstamp", "LastModifiedDate"))
+    row = {**bench.vendors.crm_row("Lead", lead), **stamps, "Status": "Closed - Converted", "ConvertedOpportunityId": id_}
     bench.vendors.sf.load("Lead", [{n: v for n, v in row.items() if v is not None}])
 
 
