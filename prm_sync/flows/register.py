@@ -59,7 +59,10 @@ def judge_registrations(app: App, now: datetime, run_id: str, report: FlowReport
             work.some(claims.changed(tx, after, since, now), there)
         progress.keep(tx, STEP, upto, config)
         progress.keep(tx, UNTIL, int(now.timestamp()), "")
-    report.add(registrations=len(work.decided), deal_conflicts=work.found, credits=work.credited, deals=work.followed)
+    report.add(
+        registrations=len(work.decided), judged=work.judged, deal_conflicts=work.found, credits=work.credited,
+        deals=work.followed,
+    )  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -72,6 +75,7 @@ class Registering:
     now: datetime
     run_id: str
     decided: set[str] = field(default_factory=set)
+    judged: int = 0
     found: int = 0
     credited: int = 0
     followed: int = 0
@@ -169,6 +173,7 @@ class Registering:
             if not more:
                 break
             asked += [c for c in beside if c.id in more]
+        self.judged += len(asked)
         touched = source.change_number(self.tx, ledger.LOCK)
         decided = ledger.decide(self.tx, (self._decision(v, touched) for v in verdicts))
         outcomes: dict[str, str] = {i: r.outcome for i, r in self._rows.items() if r.outcome is not None}

@@ -35,11 +35,9 @@ def status_of(
 
 
 def customer_of(registration: Claim, accounts: Iterable[Claim], policy: RegistrationPolicy) -> str | None:
-    """The account that is the registration's customer. Two that are as like it as each other: a person is to say."""
-    found = sorted(((likeness(registration, a).score, a.id) for a in accounts), reverse=True)
-    if not found or found[0][0] < policy.conflict or (len(found) > 1 and found[1][0] == found[0][0]):
-        return None
-    return found[0][1]
+    """The account that is the registration's customer; of two that are as like it as each other the first by id."""
+    found = sorted((-likeness(registration, a).score, a.id) for a in accounts)
+    return found[0][1] if found and -found[0][0] >= policy.conflict else None
 
 
 def first_of(registration: Claim, others: Iterable[Claim], policy: RegistrationPolicy) -> str | None:

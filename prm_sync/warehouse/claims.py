@@ -53,7 +53,8 @@ def _of_touched(table: str, reference: str, entity: str) -> str:
 _CHANGED: Mapping[Kind, str] = {
     "registration": f"""
         SELECT id FROM core.deal_registration WHERE touched > :after
-        UNION SELECT registration_id FROM ledger.registration_decision WHERE touched > :after
+        UNION SELECT registration_id FROM ledger.registration_decision
+              WHERE touched > :after AND decided_by IS NOT NULL  -- what the rules decide, they have followed up
         UNION {_of_touched("deal_registration", "partner_ref", "partner")}
         UNION {_of_touched("deal_registration", "opportunity_ref", "opportunity")}
         UNION SELECT prm_registration_id FROM core.opportunity

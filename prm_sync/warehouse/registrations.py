@@ -144,26 +144,35 @@ def credit(tx: sa.Connection, rows: Iterable[Sequence[Any]], deals: Collection[s
 # --- for people ---------------------------------------------------------------------------------------------------
 
 
-def listed(tx: sa.Connection, outcome: str | None, limit: int) -> list[dict[str, Any]]:
+def listed(tx: sa.Connection, outcome: str | None, limit: int, status: str | None = None) -> list[dict[str, Any]]:
     """Decisions, the latest first, with how many conflicts of each are open."""
     rows = tx.execute(
         sa.text(
             """
-            SELECT d.*, p.name AS partner, (SELECT count(*) FROM ledger.deal_conflict c WHERE c.state = 'open'
+            SELECT d.*, p.name AS partner, f.status, f.how, coalesce(f.opportunity_id, d.opportunity_id) AS deal_id,
+                (SELECT count(*) FROM ledger.deal_conflict c WHERE c.state = 'open'
                 AND d.registration_id IN (c.registration_id, c.other_id)) AS open_conflicts
             FROM ledger.registration_decision d LEFT JOIN core.partner p ON p.id = d.partner_id
-            WHERE CAST(:outcome AS text) IS NULL OR d.outcome = :outcome
+            LEFT JOIN ledger.registered_deal f ON f.registration_id = d.registration_id
+            WHERE (CAST(:outcome AS text) IS NULL OR d.outcome = :outcome)
+              AND (CAST(:status AS text) IS NULL OR f.status = :status)
             ORDER BY d.decided_at DESC, d.registration_id LIMIT :n
             """
         ),
-        {"outcome": outcome, "n": limit},
+        {"outcome": outcome, "status": status, "n": limit},
     )
     return [dict(r) for r in rows.mappings()]
 
 
 def decision_of(tx: sa.Connection, registration_id: str) -> dict[str, Any] | None:
     row = tx.execute(
-        sa.text("SELECT * FROM ledger.registration_decision WHERE registration_id = :id"), {"id": registration_id}
+        sa.text(
+            "SELECT d.*, f.status, f.how, f.credit, f.account_id, "
+            "coalesce(f.opportunity_id, d.opportunity_id) AS deal_id "
+            "FROM ledger.registration_decision d LEFT JOIN ledger.registered_deal f USING (registration_id) "
+            "WHERE registration_id = :id"
+        ),
+        {"id": registration_id},
     ).mappings().first()  # fmt: skip
     return dict(row) if row is not None else None
 
@@ -178,6 +187,17 @@ def conflicts_of(tx: sa.Connection, registration_id: str | None = None, limit: i
             "ORDER BY c.state, c.score DESC, c.id LIMIT :n"
         ),
         {"id": registration_id, "n": limit},
+    )
+    return [dict(r) for r in rows.mappings()]
+
+
+def conflict_counts(tx: sa.Connection) -> list[dict[str, Any]]:
+    """How many conflicts of each kind there are, and are open; and of how many registrations, of all that there are."""
+    rows = tx.exec_driver_sql(
+        "SELECT kind, other_kind, count(*) AS conflicts, count(*) FILTER (WHERE state = 'open') AS open, "
+        "count(DISTINCT registration_id) AS registrations, "
+        "(SELECT count(*) FROM ledger.registration_decision) AS of "
+        "FROM ledger.deal_conflict GROUP BY 1, 2 ORDER BY 1, 2"
     )
     return [dict(r) for r in rows.mappings()]
 

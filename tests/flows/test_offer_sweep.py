@@ -245,7 +245,8 @@ def converted(bench: Bench, lead: str, **sold: Any) -> None:
     deal = {"Name": "Weber 2027", "StageName": "Prospecting", "CloseDate": "2027-06-30", **sold}
     id_ = bench.vendors.sf.load("Opportunity", [deal])[0]
     stamps = dict.fromkeys(("SystemModstamp", "LastModifiedDate"))
-    row = {**bench.vendors.crm_row("Lead", lead), **stamps, "Status": "Closed - Converted", "ConvertedOpportunityId": id_}
+    row = {**bench.vendors.crm_row("Lead", lead), **stamps, "Status": "Closed - Converted"}
+    row["ConvertedOpportunityId"] = id_
     bench.vendors.sf.load("Lead", [{n: v for n, v in row.items() if v is not None}])
 
 
