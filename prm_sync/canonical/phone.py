@@ -4,7 +4,7 @@ Two roads. `reference` asks the library `phonenumbers`. `e164` takes a short cut
 left without punctuation is digits, its prefix is taken off by the library's own metadata, and the rest matches a
 pattern of fixed or mobile numbers in full. Whatever is doubtful or invalid goes to the reference, so that the answers
 are the same (tests/canonical compares them over tens of thousands of numbers). `_quick` is the short cut for numbers
-in digits that are plainly right, nine of ten: one pattern takes off the prefix and knows the number.
+that are plainly right, as most are: one pattern takes off the prefix and knows the number.
 """
 
 from __future__ import annotations
