@@ -106,7 +106,7 @@ _IN_ORDER = "ORDER BY entity_id, target LIMIT :size"
 
 
 def _registered(fields: Sequence[str], facts: Sequence[str]) -> str:
-    """Deals that are there, and those to be made; what was not sent yet of one that is not to be made any more goes."""
+    """Deals that are there, those to be made, and those not to be made any more: what was not sent of these goes."""
     known = _known("opportunity", fields, facts)
     if not facts:
         return f"{known} {_IN_ORDER}"
@@ -114,17 +114,20 @@ def _registered(fields: Sequence[str], facts: Sequence[str]) -> str:
     return f"""
         SELECT * FROM ({known} AND f.deal_connection = :c
         UNION ALL
-        SELECT f.id, f.deal_registration_id, CASE WHEN f.deal_wanted THEN 'upsert' ELSE 'delete' END, NULL,
-               NULL{nothing}
+        SELECT f.id, f.deal_registration_id, 'upsert', NULL, NULL{nothing}
         FROM core.opportunity_facts f
-        WHERE f.deal_connection = :c AND f.deal_unmade
+        WHERE f.deal_connection = :c AND f.deal_unmade AND f.deal_wanted
           AND f.deal_touched > :after
           AND NOT EXISTS (SELECT FROM core.opportunity o WHERE o.prm_registration_id = f.deal_registration_id)
           AND NOT EXISTS (SELECT FROM core.crosswalk x WHERE x.entity = 'opportunity' AND x.entity_id = f.id)
-          AND (f.deal_wanted OR NOT EXISTS (
-               SELECT FROM ops.outbox b WHERE b.connection = :c AND b.stream = :s AND b.entity_id = f.id
-               AND b.state IN ('sent', 'unknown', 'waiting', 'done')))
-          AND (f.id, f.deal_registration_id) > (:id, :target)) t {_IN_ORDER}
+          AND (f.id, f.deal_registration_id) > (:id, :target)
+        UNION ALL
+        SELECT DISTINCT b.entity_id, b.target, 'delete', NULL, NULL{"".join(", NULL" for _ in (*fields, *facts))}
+        FROM ops.outbox b WHERE b.connection = :c AND b.stream = :s AND b.entity = 'opportunity'
+          AND b.state IN ('ready', 'refused') AND b.remote_id IS NULL
+          AND NOT EXISTS (SELECT FROM core.opportunity_facts f WHERE f.id = b.entity_id
+                          AND f.deal_registration_id = b.target AND f.deal_wanted)
+          AND (b.entity_id, b.target) > (:id, :target)) t {_IN_ORDER}
     """
 
 
