@@ -122,10 +122,10 @@ def _registered(fields: Sequence[str], facts: Sequence[str]) -> str:
           AND NOT EXISTS (SELECT FROM core.crosswalk x WHERE x.entity = 'opportunity' AND x.entity_id = f.id)
           AND (f.id, f.deal_registration_id) > (:id, :target)
         UNION ALL
-        SELECT DISTINCT b.entity_id, b.target, 'delete', NULL, NULL{"".join(", NULL" for _ in (*fields, *facts))}
-        FROM ops.outbox b WHERE b.connection = :c AND b.stream = :s AND b.entity = 'opportunity'
-          AND b.state IN ('ready', 'refused') AND b.remote_id IS NULL
-          AND NOT EXISTS (SELECT FROM core.opportunity_facts f WHERE f.id = b.entity_id
+        SELECT b.entity_id, b.target, 'delete', NULL, NULL{"".join(", NULL" for _ in (*fields, *facts))}
+        FROM (SELECT DISTINCT entity_id, target FROM ops.outbox WHERE connection = :c AND stream = :s
+              AND entity = 'opportunity' AND state IN ('ready', 'refused') AND remote_id IS NULL) b
+        WHERE NOT EXISTS (SELECT FROM core.opportunity_facts f WHERE f.id = b.entity_id
                           AND f.deal_registration_id = b.target AND f.deal_wanted)
           AND (b.entity_id, b.target) > (:id, :target)) t {_IN_ORDER}
     """
