@@ -17,7 +17,6 @@ from prm_sync.rules.routing import Fate, Offer, Refusal, Transition, due, taken_
 from prm_sync.warehouse import alerts, offers, progress, source
 
 STEP = "sweep"
-NAMED = 5  #: leads that one alert names
 
 
 def sweep(app: App, now: datetime, run_id: str, report: FlowReport) -> None:
