@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from prm_sync.app import App
 from prm_sync.flows.register import judge_registrations
 from prm_sync.flows.report import FlowReport
-from prm_sync.flows.sweep import offer_of, some, sweep
+from prm_sync.flows.sweep import offer_of, sweep
 from prm_sync.rules.routing import (
     Agreement,
     Decision,
@@ -133,7 +133,7 @@ def _tell_owners(tx: sa.Connection, decisions: Sequence[Decision], policy: Routi
         leads.setdefault(d.queue or policy.queues.default, []).append(d.lead_id)
     said = (
         (f"queue {queue}", (
-         f"{some(ids)} were offered in vain and wait for a person. "
+         f"{alerts.some(ids, 'lead')} were offered in vain and wait for a person. "
          f"In charge: {policy.queues.owners.get(queue, 'nobody is named in policies/routing.yaml')}. "
          f"See mart.unrouted_leads, `prm-sync explain lead {ids[0]}`"))
         for queue, ids in sorted(leads.items())

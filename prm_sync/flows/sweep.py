@@ -17,7 +17,6 @@ from prm_sync.rules.routing import Fate, Offer, Refusal, Transition, due, taken_
 from prm_sync.warehouse import alerts, offers, progress, source
 
 STEP = "sweep"
-NAMED = 5  #: leads that one alert names
 
 
 def sweep(app: App, now: datetime, run_id: str, report: FlowReport) -> None:
@@ -93,13 +92,8 @@ def _tell_managers(
                 leads.setdefault((row.partner_id, row.manager), []).append(row.lead_id)
         said = (
             (f"partner {partner}", (
-             f"{some(ids)} {what}. Channel manager: {manager or 'not known'}. See `prm-sync explain lead {ids[0]}`"))
+             f"{alerts.some(ids, 'lead')} {what}. Channel manager: {manager or 'not known'}. "
+             f"See `prm-sync explain lead {ids[0]}`"))
             for (partner, manager), ids in sorted(leads.items(), key=lambda item: item[0][0])
         )  # fmt: skip
         alerts.keep(tx, kind, said, now)
-
-
-def some(ids: Sequence[str]) -> str:
-    """How many leads, and the first of them."""
-    named = ", ".join(ids[:NAMED]) + (", ..." if len(ids) > NAMED else "")
-    return f"{len(ids):,} lead{'s' if len(ids) > 1 else ''} ({named})"
