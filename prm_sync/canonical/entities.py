@@ -24,6 +24,7 @@ ORDER_STATUSES = ("placed", "confirmed", "picked", "shipped", "delivered", "dela
 AGREEMENT_STATUSES = ("draft", "sent", "signed", "active", "expiring", "expired", "terminated", "renewed")
 CERTIFICATION_STATUSES = ("requested", "granted", "expiring", "lapsed", "revoked")
 CREDITS = ("sourced", "influenced", "fulfilled", "none")
+MEASURES = ("leads", "won", "orders", "cases")
 METRICS = ("revenue", "leads", "deals", "certifications")
 
 _PERSON = Pii.PERSONAL
@@ -71,6 +72,8 @@ _SHARING = (
     _text("consent_evidence", "Where the person's consent to sharing is written down: form, ticket, contract", "R024",
           _PERSON),
 )  # fmt: skip
+_SHARED_KEY = _text("shared_key", "The copy that a partner sees, '<id>:<partner id>', as this system gave it to the source",
+                    "R024")
 _INDUSTRY = _text("industry", "Industry, in the words of the routing policy", "R045", _COMPANY)
 _DOMAIN = Field("domain", Kind.DOMAIN, "Internet domain of the company", "R004", _COMPANY, Merge.TRUSTED)
 
@@ -174,7 +177,11 @@ ORDER = Entity(
         Field("shipped_at", Kind.INSTANT, "When it was sent", "R098"),
         Field("delivered_at", Kind.INSTANT, "When it arrived", "R098"),
         _text("carrier", "Who carries it", "R098"), _text("tracking", "The carrier's number", "R098"),
-        _text("product", "What was bought", "R069"), _CREATED, _IS_TEST,
+        _text("product", "What was bought", "R069"),
+        _text("city", "City it goes to, in its own script", "R071", _COMPANY),
+        _text("region", "State, province or region it goes to, as written", "R071", _COMPANY),
+        _text("postcode", "Postal code it goes to, as written", "R071", _COMPANY), _COUNTRY,
+        _text("delivery_preference", "How and when the customer wants it delivered", "R071", _PERSON), _SHARED_KEY, _CREATED, _IS_TEST,
     ),
 )  # fmt: skip
 
@@ -198,7 +205,7 @@ CASE = Entity(
         Field("answered_at", Kind.INSTANT, "When the partner answered", "R070"),
         _text("decline_reason", "Why the partner declined, in the PRM's words", "R070"),
         _choice("partner_stage", "How far the partner is with the case", ("open", "in_progress", "resolved"), "R070"),
-        _text("resolution", "What the partner did, in its words", "R086", _PERSON), _CREATED, _IS_TEST,
+        _text("resolution", "What the partner did, in its words", "R086", _PERSON), _SHARED_KEY, _CREATED, _IS_TEST,
     ),
 )  # fmt: skip
 
@@ -323,9 +330,27 @@ FEEDBACK = Entity(
         Field("score", Kind.NUMBER, "The answer as a number", "R085"),
         Field("scale", Kind.NUMBER, "Best possible score", "R085"),
         _text("text", "The answer in words", "R075", _PERSON), _text("theme", "What it is about", "R077"),
+        _text("product", "Product it is about", "R077"), _COUNTRY,
         _ref("partner_ref", "partner", "By or about which partner", "R033"),
+        _text("partner_key", "By or about which partner, by its key in the PRM", "R033"),
         _ref("account_ref", "account", "By which account", "R085"),
-        Field("at", Kind.INSTANT, "When", "R085"), _CREATED, _IS_TEST,
+        _ref("contact_ref", "contact", "By which person", "R077"),
+        Field("at", Kind.INSTANT, "When", "R085"), *_SHARING, _SHARED_KEY, _CREATED, _IS_TEST,
+    ),
+)  # fmt: skip
+
+SIGNAL = Entity(
+    "signal", "A change of demand in a region, told by numbers in which nobody can be found. Measured here.", req="R074",
+    fields=(
+        _choice("measure", "What was counted", MEASURES, "R068"),
+        Field("period", Kind.DATE, "First day of the month", "R068"),
+        Field("country", Kind.COUNTRY, "Country, ISO 3166-1 alpha-2", "R068"),
+        _text("region", "Region, ISO 3166-2; empty: the whole country", "R068"),
+        _text("product", "Product", "R069"),
+        _choice("direction", "Whether there was more of it than before, or less", ("rise", "fall"), "R074"),
+        Field("count", Kind.INTEGER, "How many in the month, rounded as policies/signals.yaml says", "R068"),
+        Field("lift", Kind.NUMBER, "The month divided by the mean of the months before, to one place", "R074"),
+        _SHARED_KEY,
     ),
 )  # fmt: skip
 
@@ -333,7 +358,7 @@ ENTITIES: dict[str, Entity] = {
     e.name: e
     for e in (
         ACCOUNT, CONTACT, PARTNER, PARTNER_USER, LEAD, OPPORTUNITY, ORDER, CASE, DEAL_REGISTRATION, TARGET,
-        CERTIFICATION, AGREEMENT, ACTIVITY, FEEDBACK,
+        CERTIFICATION, AGREEMENT, ACTIVITY, FEEDBACK, SIGNAL,
     )
 }  # fmt: skip
 """Every entity by its name, in the order in which they are refined."""
@@ -409,4 +434,27 @@ CASE_FACTS = (
     Field("contact_email", Kind.EMAIL, "Their address; empty where they want no e-mail", "R070", _PERSON),
 )  # fmt: skip
 
-FACTS: dict[str, tuple[Field, ...]] = {"lead": LEAD_FACTS, "partner": PARTNER_FACTS, "case": CASE_FACTS}
+FEEDBACK_FACTS = (
+    Field("partner_id", Kind.TEXT, "The partner it is by or about, else the one through whom its account is served",
+          "R077"),
+)  # fmt: skip
+
+SIGNAL_FACTS = (Field("partner_id", Kind.TEXT, "A partner whose territory holds the region", "R074"),)
+
+FACTS: dict[str, tuple[Field, ...]] = {
+    "lead": LEAD_FACTS, "partner": PARTNER_FACTS, "case": CASE_FACTS, "feedback": FEEDBACK_FACTS, "signal": SIGNAL_FACTS,
+}
+"""By entity what its view core.<entity>_facts has. A fact `partner_id` says whose the record is, before `partner_ref`."""
+
+SHARED_FACTS = (
+    Field("shared_key", Kind.TEXT, "Key of the copy that a partner sees, '<id>:<partner id>': a mapping to a PRM that "
+          "writes it gets one record for each partner", "R024"),
+    Field("shared_partner_key", Kind.TEXT, "That partner's key in the PRM", "R024"),
+    Field("shared_partner_name", Kind.TEXT, "That partner's name", "R024"),
+)  # fmt: skip
+"""What is known of the copy of a record that a partner sees: no part of the record, so no policy names it."""
+
+
+def facts_of(entity: Entity) -> tuple[Field, ...]:
+    """What `back:` of the entity's mappings may write besides its fields."""
+    return (*FACTS.get(entity.name, ()), *(SHARED_FACTS if "shared_key" in entity.by_name else ()))

@@ -96,13 +96,13 @@ def _named(source: ProjectFile, chosen: Sequence[str] | None) -> Sequence[str]:
 
 
 def _project(findings: Findings) -> ProjectFile | None:
-    from prm_sync.connect import registry
+    from prm_sync.app import connectors_of
     from prm_sync.project import read_project
 
     file = opening.settings().project_file
     with findings.about("project"):
         source = read_project(file)
-        source.check_connectors({name: registry.find(name).config for name in registry.names()})
+        connectors_of(source)
         names = ", ".join(source.project.connections)
         findings.add(
             "ok" if names else "warning", "project", f"{file}: {names or 'connects nothing yet; add a connection'}"

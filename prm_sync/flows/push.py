@@ -16,7 +16,7 @@ from prm_sync.app import App, StreamMapping
 from prm_sync.connect.protocol import QuotaSpent, RateLimited, Session, Stream, Unavailable
 from prm_sync.errors import ConfigError
 from prm_sync.flows.deliver import Delivery
-from prm_sync.flows.difference import Plan, planned
+from prm_sync.flows.difference import Plan, planned, scope_of
 from prm_sync.flows.report import FlowReport, State
 from prm_sync.rules import reconcile
 from prm_sync.rules.disclosure import edition
@@ -24,9 +24,7 @@ from prm_sync.warehouse import (
     conflicts,
     disclosures,
     drift,
-    offers,
     outbox,
-    performance,
     plans,
     progress,
     source,
@@ -36,8 +34,6 @@ from prm_sync.warehouse.db import alone
 from prm_sync.warehouse.runs import Run, running
 
 log = logging.getLogger(__name__)
-
-_CHANGES = {"lead": ("lead", offers.LOCK, "partner"), "partner": ("partner", performance.LOCK)}
 
 
 def push(app: App, connection: str, stream: str, *, dagster_run_id: str | None = None) -> FlowReport:
@@ -183,7 +179,8 @@ def _since(app: App, mapping: StreamMapping) -> tuple[int, str]:
 
 def _marks(app: App, mapping: StreamMapping) -> tuple[int, int, str]:
     """(after, upto, hash): look at what changed after `after`; once that is written down, all up to `upto` is done."""
-    upto = min(source.mark(app.db, name) for name in _CHANGES.get(mapping.entity, (mapping.entity,)))
+    scope = scope_of(app.connector(mapping.connection).kind, mapping)
+    upto = min(source.mark(app.db, name) for name in targets.counted(mapping.entity, scope))
     after, hash_ = _since(app, mapping)
     return after, upto, hash_
 

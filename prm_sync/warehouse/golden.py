@@ -86,6 +86,14 @@ def refine_chunk(
     return done
 
 
+def _external(entity: Entity) -> str | None:
+    """SQL for the id that we gave to a record, where the entity has a field for it; the key of a copy begins with it."""
+    own = f"prm_{entity.name}_id"
+    if own in entity.by_name:
+        return f's."{own}"'
+    return "split_part(s.shared_key, ':', 1)" if "shared_key" in entity.by_name else None
+
+
 def _member(row: tuple[Any, ...]) -> MemberRow:
     _, connection, stream, remote_id, arrived, time, deleted_at, _, base_time, changed, *values = row
     return MemberRow(connection, stream, remote_id, arrived, time, deleted_at, tuple(values), base_time, changed)
@@ -102,7 +110,7 @@ class _Chunk:
         self.tx, self.entity, self.name, self.now = tx, entity, entity.name, now
         self.after, self.upto, self.survive, self.cluster = after, upto, survive, cluster
         self.fields = [f.name for f in entity.fields]
-        self.external = f"prm_{self.name}_id" if f"prm_{self.name}_id" in entity.by_name else None
+        self.external = _external(entity)
         self.never_null = never_null
         self.touched = 0
         self.clashes: list[ClashRow] = []
@@ -132,7 +140,7 @@ class _Chunk:
     def _load_batch(self) -> None:
         """The changed source rows with the entity they belong to so far."""
         self._sql("DROP TABLE IF EXISTS pg_temp.batch")
-        external = f's."{self.external}"' if self.external else "NULL::text"
+        external = self.external or "NULL::text"
         seen = progress.upto(self.tx, f"refined:{self.name}", "")
         columns = (
             f"s.connection, s.stream, s.remote_id, s.arrived, {', '.join(f's.{k}' for k in MATCH_KEYS)}, "

@@ -1,8 +1,10 @@
-"""Which remote records of a stream are ours to write, and what we know of each: the two scopes of push.
+"""Which remote records of a stream are ours to write, and what we know of each: the three scopes of push.
 
 `known`: the records of the stream that are the entity (a CRM's leads, accounts): they are updated, never made.
 `offered`: one record per offer of a lead that waits or was accepted (a PRM's leads): made where missing, deleted when
 the offer ran out or was taken back.
+`shared`: one copy for each partner that a record belongs to (a PRM's cases, notices): made where missing, deleted when
+the record is gone or belongs to the partner no longer.
 """
 
 from __future__ import annotations
@@ -13,11 +15,28 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from prm_sync.canonical.entities import FACTS
+from prm_sync.canonical.entities import ENTITIES, FACTS, SHARED_FACTS
+from prm_sync.warehouse import offers, performance
+from prm_sync.warehouse.views import entity_of
 
-Scope = Literal["known", "offered"]
+Scope = Literal["known", "offered", "shared"]
 BATCH = 5_000
-_FACTS_TOUCHED = {"lead": "offer_touched", "partner": "perf_touched"}
+_FACTS_TOUCHED = {"lead": "offer_touched", "partner": "perf_touched", "case": "offer_touched"}
+_COUNTED_BESIDES = {
+    "lead": (offers.LOCK, "partner"), "partner": (performance.LOCK,),
+    "case": (offers.CASES.lock, "partner", "account", "contact"),
+}  # fmt: skip
+PARTNER = "partner_id"  #: the fact that names the partner a record belongs to
+SHARED_WITH = {
+    "shared_key": "w.id || ':' || p.id", "shared_partner_key": "p.partner_key", "shared_partner_name": "p.name",
+}  #: the facts of a copy, in SQL
+assert set(SHARED_WITH) == {f.name for f in SHARED_FACTS}
+_MAY_SEE = """
+    p.partner_key IS NOT NULL AND p.deleted_at IS NULL AND p.merged_into IS NULL
+    AND p.status IS DISTINCT FROM 'rejected' AND p.status IS DISTINCT FROM 'terminated'
+    AND (NOT EXISTS (SELECT FROM core.partner_source o WHERE o.connection = :c)
+         OR EXISTS (SELECT FROM core.crosswalk o WHERE o.entity = 'partner' AND o.entity_id = p.id AND o.connection = :c))
+"""  # a connection that has partners of its own is for these alone; one that has none (a folder) for those of all
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +51,27 @@ class Target:
     partner_key: str | None
 
 
+def counted(entity: str, scope: Scope) -> tuple[str, ...]:
+    """The change numbers that tell whether a target of the entity has changed."""
+    more = ("partner",) if scope == "shared" else ()
+    return tuple(dict.fromkeys((entity, *_COUNTED_BESIDES.get(entity, ()), *more)))
+
+
 def changed(
     db: sa.Engine, entity: str, scope: Scope, connection: str, stream: str, uses: Sequence[str], after: int, *,
     by_partner: bool = False,
 ) -> Iterator[list[Target]]:  # fmt: skip
     """Targets of which anything changed after that change number, in batches.
 
-    `by_partner`: a change of the partner whose offer it is counts, too.
+    `by_partner`: a change of the partner whose offer it is counts, too; with copies it always does.
     """
     facts = [f.name for f in FACTS.get(entity, ()) if f.name != "id" and f.name in uses]
-    fields = [u for u in uses if u != "id" and u not in facts]
-    query = _offered(fields, facts, by_partner=by_partner) if scope == "offered" else _known(entity, fields, facts)
+    copy = [u for u in uses if u in SHARED_WITH] if scope == "shared" else []
+    fields = [u for u in uses if u != "id" and u not in facts and u not in copy]
+    if scope == "shared":
+        query = _shared(entity, fields, facts, copy)
+    else:
+        query = _offered(fields, facts, by_partner=by_partner) if scope == "offered" else _known(entity, fields, facts)
     last = ("", "")
     while True:
         with db.begin() as tx:
@@ -55,7 +84,7 @@ def changed(
         yield [
             Target(
                 r["entity_id"], r["target"], r["op"], r["remote_id"],
-                {"id": r["entity_id"], **{n: r[n] for n in (*fields, *facts)}}, r["partner_key"],
+                {"id": r["entity_id"], **{n: r[n] for n in (*fields, *facts, *copy)}}, r["partner_key"],
             )
             for r in rows
         ]  # fmt: skip
@@ -103,6 +132,98 @@ def _offered(fields: Sequence[str], facts: Sequence[str], *, by_partner: bool) -
           AND (o.lead_id, o.lead_id || ':' || o.rank) > (:id, :target)
         ORDER BY o.lead_id, o.lead_id || ':' || o.rank LIMIT :size
     """
+
+
+def _shared(entity: str, fields: Sequence[str], facts: Sequence[str], copy: Sequence[str]) -> str:
+    """Copies that are to be there (`now`), and those that left for a partner who is to see them no longer."""
+    columns = "".join(f', g."{f}"' for f in fields) + "".join(f', f."{f}"' for f in facts)
+    columns += "".join(f', {SHARED_WITH[f]} AS "{f}"' for f in copy)
+    join = f"LEFT JOIN core.{entity}_facts f ON f.id = w.id" if facts else ""
+    join += f" AND f.{PARTNER} = w.said" if facts and _by_facts(entity) else ""
+    return f"""
+        WITH touched AS ({_shared_touched(entity)}),
+        now AS (
+            SELECT DISTINCT ON (t.id, p.id) t.id, p.id AS partner_id, b.id AS said {_now(entity, "touched t")}
+        ),
+        wanted AS (
+            SELECT id, partner_id, said, id || ':' || partner_id AS target, 'upsert' AS op, NULL AS told FROM now
+            UNION ALL
+            SELECT t.id, NULL, NULL, l.target, 'delete', max(l.partner_key)
+            FROM touched t JOIN ops.share_log l ON l.entity_id = t.id
+            WHERE l.entity = '{entity}' AND l.connection = :c AND l.stream = :s AND l.kind = 'shared'
+              AND NOT EXISTS (SELECT FROM now n WHERE n.id = t.id AND n.id || ':' || n.partner_id = l.target)
+            GROUP BY t.id, l.target
+        )
+        SELECT w.id AS entity_id, w.target, w.op, s.remote_id, coalesce(p.partner_key, w.told) AS partner_key{columns}
+        FROM wanted w
+        JOIN core."{entity}" g ON g.id = w.id
+        LEFT JOIN core.partner p ON p.id = w.partner_id
+        {join}
+        LEFT JOIN LATERAL (
+            SELECT s.remote_id FROM core.crosswalk x JOIN core.{entity}_source s
+              ON s.connection = x.connection AND s.stream = x.stream AND s.remote_id = x.remote_id
+            WHERE x.entity = '{entity}' AND x.entity_id = w.id AND x.connection = :c AND x.stream = :s
+              AND s.shared_key = w.target
+            ORDER BY s.deleted_at IS NOT NULL, s.arrived LIMIT 1) s ON true
+        WHERE (w.id, w.target) > (:id, :target)
+        ORDER BY w.id, w.target LIMIT :size
+    """
+
+
+def belongs_to(tx: sa.Connection, entity: str, entity_id: str, connection: str) -> list[str]:
+    """The keys of the partners who get a copy of the record over the connection, as far as the policy lets them."""
+    query = f"SELECT DISTINCT p.partner_key {_now(entity, '(SELECT cast(:id AS text) AS id) t')} ORDER BY 1"
+    return list(tx.execute(sa.text(query), {"id": entity_id, "c": connection}).scalars())
+
+
+def _now(entity: str, ids: str) -> str:
+    """SQL for the records `t` of these ids, the partners `p` who are to see them, and how the record names these."""
+    tests = "AND g.is_test IS NOT TRUE" if "is_test" in ENTITIES[entity].by_name else ""
+    return f"""FROM {ids} {_partners_of(entity, "t.id")}
+            WHERE g.merged_into IS NULL AND g.deleted_at IS NULL {tests} AND {_MAY_SEE}"""
+
+
+def _by_facts(entity: str) -> bool:
+    return any(f.name == PARTNER for f in FACTS.get(entity, ()))
+
+
+def _partners_of(entity: str, id_: str) -> str:
+    """SQL that joins the golden record of that id as `g`, and as `p` each partner that it belongs to."""
+    golden = f'JOIN core."{entity}" g ON g.id = {id_}'
+    if _by_facts(entity):
+        found = f"SELECT f.{PARTNER} AS id FROM core.{entity}_facts f WHERE f.id = g.id"
+    else:
+        found = f"SELECT {entity_of('partner=g.partner_ref')} AS id"
+    return (
+        f"{golden} JOIN LATERAL ({found}) b ON true "
+        "JOIN LATERAL (SELECT coalesce(m.merged_into, m.id) AS id FROM core.partner m WHERE m.id = b.id) m ON true "
+        "JOIN core.partner p ON p.id = m.id"
+    )
+
+
+def _shared_touched(entity: str) -> str:
+    """SQL for the ids of which the record, a copy, what is known of it here, or its partner changed after :after."""
+    parts = [
+        f'SELECT id FROM core."{entity}" WHERE touched > :after',
+        f"""SELECT x.entity_id FROM core.{entity}_source s
+            JOIN core.crosswalk x ON x.connection = s.connection AND x.stream = s.stream AND x.remote_id = s.remote_id
+            WHERE x.entity = '{entity}' AND s.connection = :c AND s.stream = :s AND s.touched > :after""",
+    ]
+    if entity in _FACTS_TOUCHED:
+        parts.append(f"SELECT id FROM core.{entity}_facts WHERE {_FACTS_TOUCHED[entity]} > :after")
+    if _by_facts(entity):
+        parts.append(
+            f"SELECT f.id FROM core.partner p JOIN core.{entity}_facts f ON f.{PARTNER} IN (p.id, p.merged_into) "
+            "WHERE p.touched > :after"
+        )
+    else:
+        parts.append(
+            f"""SELECT g.id FROM core.partner p
+                JOIN core.crosswalk x ON x.entity = 'partner' AND x.entity_id = coalesce(p.merged_into, p.id)
+                JOIN core."{entity}" g ON g.partner_ref = x.connection || ':' || x.remote_id
+                WHERE p.touched > :after"""
+        )
+    return " UNION ".join(parts)
 
 
 def records(db: sa.Engine, connection: str, stream: str) -> int:
