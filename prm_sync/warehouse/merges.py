@@ -18,6 +18,7 @@ COPIES = ("pushed", "external_id")  #: and of those that we wrote ourselves
 Cluster: TypeAlias = Callable[[Iterable[tuple[int, int]], Iterable[tuple[int, int]]], dict[int, int]]
 OwnId: TypeAlias = Callable[[str, str, str], str]  #: (connection, stream, remote id) -> id of an entity that begins so
 LEDGERS = (("ledger.lead_offer", "lead_offer"), ("ledger.case_assignment", "case_assignment"))  #: offers, their lock
+_OFFERS = {"lead": "ledger.lead_offer", "case": "ledger.case_assignment"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +52,13 @@ def standing(tx: sa.Connection, entity: str, ids: Collection[str]) -> dict[str, 
 
     Of entities that are found to be one, the one that is known elsewhere stays, so that nothing is made there anew.
     """
-    if entity != "lead" or not ids:
+    offers = _OFFERS.get(entity)
+    if offers is None or not ids:
         return {}
     rows = tx.execute(
         sa.text(
-            "SELECT lead_id, max(CASE state WHEN 'accepted' THEN 2 ELSE 1 END) FROM ledger.lead_offer "
-            "WHERE lead_id = ANY(:ids) AND state IN ('pending', 'accepted') GROUP BY 1"
+            f"SELECT {entity}_id, max(CASE state WHEN 'accepted' THEN 2 ELSE 1 END) FROM {offers} "
+            f"WHERE {entity}_id = ANY(:ids) AND state IN ('pending', 'accepted') GROUP BY 1"
         ),
         {"ids": sorted(ids)},
     )

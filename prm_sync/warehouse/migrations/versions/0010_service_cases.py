@@ -95,15 +95,15 @@ def upgrade() -> None:
     op.add_column('partner_performance', sa.Column('cases', sa.BigInteger(), server_default='0', nullable=False, comment='Cases given to the partner in the month'), schema='mart')
     op.add_column('partner_performance', sa.Column('case_response_hours', sa.Double(), nullable=True, comment="Median hours from a case's offer to the first answer to the customer"), schema='mart')
     op.add_column('partner_performance', sa.Column('case_resolution_hours', sa.Double(), nullable=True, comment='Median hours from the opening of a case to its solution'), schema='mart')
-    for column, (before, after) in EVENT.items():
-        op.alter_column('offer_event', column, existing_type=sa.Text(), comment=after, existing_comment=before, existing_nullable=False, schema='ledger')
+    for name, (before, after) in EVENT.items():
+        op.alter_column('offer_event', name, existing_type=sa.Text(), comment=after, existing_comment=before, existing_nullable=False, schema='ledger')
 
 
 def downgrade() -> None:
-    for column, (before, after) in EVENT.items():
-        op.alter_column('offer_event', column, existing_type=sa.Text(), comment=before, existing_comment=after, existing_nullable=False, schema='ledger')
-    for column in ('case_resolution_hours', 'case_response_hours', 'cases'):
-        op.drop_column('partner_performance', column, schema='mart')
+    for name, (before, after) in EVENT.items():
+        op.alter_column('offer_event', name, existing_type=sa.Text(), comment=before, existing_comment=after, existing_nullable=False, schema='ledger')
+    for figure in ('case_resolution_hours', 'case_response_hours', 'cases'):
+        op.drop_column('partner_performance', figure, schema='mart')
     op.drop_table('case_decision', schema='ledger')
     op.drop_table('case_assignment', schema='ledger')
     for table in TABLES:
