@@ -49,7 +49,6 @@ log = logging.getLogger(__name__)
 
 BATCH_LEADS = 20_000
 OPTIMAL_LEADS = 200_000  #: the choice `optimal` is the better the more leads it sees at once
-NAMED = 5  #: leads that one alert names
 LOOK_BACK = timedelta(days=365)  #: deals and answers that a partner's figures are made of
 
 
@@ -214,7 +213,7 @@ def _tell_managers(
         found.setdefault((row.partner_id, row.manager), []).append(row.thing_id)
     said = (
         (f"partner {partner}", (
-         f"{_some(kind, ids)} {what}. "
+         f"{alerts.some(ids, kind.thing)} {what}. "
          f"Channel manager: {manager or 'not known'}. See `prm-sync explain {kind.thing} {ids[0]}`"))
         for (partner, manager), ids in sorted(found.items(), key=lambda item: item[0][0])
     )  # fmt: skip
@@ -229,7 +228,7 @@ def _tell_owners(tx: sa.Connection, kind: Routed, decisions: Sequence[Decision],
         leads.setdefault(d.queue or policy.queues.default, []).append(d.lead_id)
     said = (
         (f"queue {queue}", (
-         f"{_some(kind, ids)} were offered in vain and wait for a person. "
+         f"{alerts.some(ids, kind.thing)} were offered in vain and wait for a person. "
          f"In charge: {policy.queues.owners.get(queue, f'nobody is named in policies/{kind.policy_file}')}. "
          f"See mart.{_WAITING[kind.thing]}, `prm-sync explain {kind.thing} {ids[0]}`"))
         for queue, ids in sorted(leads.items())
@@ -238,11 +237,6 @@ def _tell_owners(tx: sa.Connection, kind: Routed, decisions: Sequence[Decision],
 
 
 _WAITING = {"lead": "unrouted_leads", "case": "unassigned_cases"}
-
-
-def _some(kind: Routed, ids: Sequence[str]) -> str:
-    named = ", ".join(ids[:NAMED]) + (", ..." if len(ids) > NAMED else "")
-    return f"{len(ids):,} {kind.thing}{'s' if len(ids) > 1 else ''} ({named})"
 
 
 # --- offers ------------------------------------------------------------------------------------------------------

@@ -119,7 +119,8 @@ def desk(make_bench: Callable[..., Bench], vendors: Vendors, project: Project, t
     own = vendors.connections(crm={"streams": ["Account", "Contact", "Case"]}, prm={"streams": ["partnerships"]})
     for connection in own.values():
         connection["limits"] = {"max_update_share": 1.0}
-    bench = make_bench({**own, "portal": {**portal, "limits": {"max_update_share": 1.0}}}, trust=["crm", "prm", "portal"])
+    own["portal"] = {**portal, "limits": {"max_update_share": 1.0}}
+    bench = make_bench(own, trust=["crm", "prm", "portal"])
     assert bench.app.problems == ()
     return Desk(bench, folder)
 
