@@ -16,6 +16,8 @@ PARTNER_TYPES = (
     "contractor", "broker", "market_maker", "marketer", "technology", "other",
 )  # fmt: skip
 CASE_STATUSES = ("new", "assigned", "accepted", "in_progress", "waiting", "resolved", "closed", "reopened")
+CASE_PRIORITIES = ("low", "medium", "high", "critical")
+USUAL_PRIORITY = "medium"  #: what a case without a priority counts as
 REGISTRATION_STATUSES = (
     "draft", "submitted", "under_review", "pending_approval", "approved", "rejected", "duplicate", "incomplete",
     "cancelled", "converted", "won", "lost", "expired",
@@ -193,7 +195,7 @@ CASE = Entity(
         _ref("account_ref", "account", "Whose case it is", "R070"), _ref("contact_ref", "contact", "Who asks", "R070"),
         _ref("partner_ref", "partner", "The partner who serves", "R070"), _text("product", "Product concerned", "R070"),
         _choice("status", "State of the case", CASE_STATUSES, "R070"),
-        _choice("priority", "How urgent it is", ("low", "medium", "high", "critical"), "R086"), _COUNTRY,
+        _choice("priority", "How urgent it is", CASE_PRIORITIES, "R086"), _COUNTRY,
         Field("language", Kind.LANGUAGE, "Language of the person who asks, ISO 639-1; else the contact's", "R134",
               _PERSON),
         _text("required_certification", "Certificate that a partner needs to serve this case", "R029"),

@@ -19,6 +19,7 @@ from prm_sync.settings import Settings
 log = logging.getLogger(__name__)
 
 ROUTING_READS = ("lead", "partner", "certification", "account", "deal_registration", "opportunity")
+CASE_ROUTING_READS = ("case", "partner", "certification", "agreement", "account", "contact")
 MEASURING_READS = ("opportunity", "target", "partner")
 
 
@@ -58,6 +59,10 @@ class Catalogue:
     @property
     def routes(self) -> bool:
         return {"lead", "partner"} <= self.entities.keys()
+
+    @property
+    def routes_cases(self) -> bool:
+        return {"case", "partner"} <= self.entities.keys()
 
     @property
     def measures(self) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from prm_sync.rules.routing.cases import PRIORITIES, UNSTATED
+from prm_sync.canonical.entities import CASE_PRIORITIES, USUAL_PRIORITY
 from prm_sync.warehouse.offers import PARTNER_OF_ACCOUNT, UNSOLVED
 from prm_sync.warehouse.views import entity_of
 
@@ -50,7 +50,7 @@ def undecided_cases(
             """
         ),
         {"statuses": list(statuses), "priority": after[0], "id": after[1], "touched": touched_after, "size": size,
-         "priorities": list(PRIORITIES), "unstated": UNSTATED},
+         "priorities": list(CASE_PRIORITIES), "unstated": USUAL_PRIORITY},
     ).all()  # fmt: skip
 
 

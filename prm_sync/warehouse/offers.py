@@ -6,12 +6,11 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import sqlalchemy as sa
 
-from prm_sync.rules.routing.offers import Thing
 from prm_sync.warehouse import bulk
 from prm_sync.warehouse.views import entity_of
 
@@ -22,7 +21,7 @@ LOCK = "lead_offer"  #: the entity name under which the ledger's change numbers 
 class Book:
     """Where the ledger keeps one kind of thing that is routed, and by which name its change numbers are given out."""
 
-    thing: Thing
+    thing: Literal["lead", "case"]
     decisions: str
     offers: str
     lock: str

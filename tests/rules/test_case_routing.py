@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from prm_sync.canonical.entities import CASE_PRIORITIES
 from prm_sync.errors import ConfigError
 from prm_sync.rules.routing import (
     CasePolicy,
@@ -32,7 +33,6 @@ from prm_sync.rules.routing import (
     route,
     withdraw,
 )
-from prm_sync.rules.routing.cases import PRIORITIES
 from prm_sync.rules.routing.offers import _ANSWERS, _STAGES, CASE_MOVES
 
 NOW = datetime(2027, 3, 5, 14, tzinfo=UTC)  # a Friday, three hours before people go home
@@ -50,7 +50,7 @@ def partner(name: str, **facts: Any) -> PartnerFacts:
 
 
 def case(name: str, priority: str = "medium", **facts: Any) -> LeadFacts:
-    return LeadFacts(name, **{"priority": float(PRIORITIES.index(priority)), "country": "DE", **facts})  # type: ignore[arg-type]
+    return LeadFacts(name, **{"priority": float(CASE_PRIORITIES.index(priority)), "country": "DE", **facts})  # type: ignore[arg-type]
 
 
 def why(one: LeadFacts, other: PartnerFacts, **rules: Any) -> tuple[str, str]:
@@ -85,7 +85,7 @@ def test_who_may_serve_a_case_is_said_in_words_about_cases() -> None:
 
 
 def test_the_most_urgent_cases_choose_first() -> None:
-    cases = [case(f"c{n}", name) for n, name in enumerate(PRIORITIES)]
+    cases = [case(f"c{n}", name) for n, name in enumerate(CASE_PRIORITIES)]
     decisions = route(cases, [partner("p")], Ledger(), policy(capacity={"max_open": 2}), NOW)
     assert [d.partner_id for d in decisions] == [None, None, "p", "p"]
     assert decisions[0].reasons == {"capacity": 1}
@@ -137,7 +137,8 @@ partners = st.lists(
 cases = st.lists(
     st.builds(
         dict,
-        priority=st.sampled_from(PRIORITIES), country=st.sampled_from(COUNTRIES), product=st.sampled_from(PRODUCTS),
+        priority=st.sampled_from(CASE_PRIORITIES), country=st.sampled_from(COUNTRIES),
+        product=st.sampled_from(PRODUCTS),
         language=st.sampled_from(["de", "zh", "ar", "vi", None]), status=st.sampled_from(["new", "new", "closed"]),
         declined=st.sets(st.integers(0, 5), max_size=2),
     ),
@@ -161,7 +162,8 @@ def test_the_order_of_a_batch_changes_nothing_no_hard_rule_is_broken_and_no_capa
     made = {d.lead_id: d for d in route(batch, who, ledger, rules, NOW)}
     rng.shuffle(batch)
     rng.shuffle(who)
-    assert {d.lead_id: _said(d) for d in route(batch, who, ledger, rules, NOW)} == {i: _said(d) for i, d in made.items()}
+    again = {d.lead_id: _said(d) for d in route(batch, who, ledger, rules, NOW)}
+    assert again == {i: _said(d) for i, d in made.items()}
     by_id = {p.id: p for p in who}
     got = Counter(d.partner_id for d in made.values() if d.partner_id is not None)
     assert all(got[p] + ledger.open.get(p, 0) <= most for p in got)
@@ -271,7 +273,8 @@ def test_a_partner_may_give_back_what_it_took_and_not_what_it_solved() -> None:
     assert isinstance(apply_answer(solved, "declined", NOW + 2 * HOUR), Refusal)
 
 
-events = st.lists(st.tuples(st.sampled_from([*_ANSWERS, *_STAGES, "withdraw", "reopen"]), st.integers(0, 9)), max_size=9)
+names = st.sampled_from([*_ANSWERS, *_STAGES, "withdraw", "reopen"])
+events = st.lists(st.tuples(names, st.integers(0, 9)), max_size=9)
 
 
 @given(events)

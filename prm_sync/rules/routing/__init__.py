@@ -1,7 +1,7 @@
 """Which partner gets which lead, why the others do not, and what becomes of the offer."""
 
 from prm_sync.rules.routing.board import Batch, Board, Routed
-from prm_sync.rules.routing.cases import PRIORITIES, CasePolicy, cases_schema, load_cases
+from prm_sync.rules.routing.cases import CasePolicy, cases_schema, load_cases
 from prm_sync.rules.routing.decide import deal, route, score_of_best
 from prm_sync.rules.routing.explain import as_json, explain
 from prm_sync.rules.routing.facts import (
@@ -32,7 +32,6 @@ from prm_sync.rules.routing.policy import RoutingPolicy, load_routing, routing_s
 from prm_sync.rules.routing.replay import PastLead, Replay, replay
 
 __all__ = [
-    "PRIORITIES",
     "TERMS",
     "Agreement",
     "Batch",

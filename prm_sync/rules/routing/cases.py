@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, PositiveFloat, model_validator
 
-from prm_sync.canonical.entities import CASE_STATUSES
+from prm_sync.canonical.entities import CASE_PRIORITIES, CASE_STATUSES
 from prm_sync.rules.policyfile import load, refused, schema_of
 from prm_sync.rules.routing.facts import Choice, LeadFacts
 from prm_sync.rules.routing.policy import (
@@ -30,10 +30,7 @@ from prm_sync.rules.routing.policy import (
 from prm_sync.yamlfile import YamlFile, did_you_mean, read
 
 CaseStatus = Annotated[str, one_of(CASE_STATUSES, "status of a case")]
-Priority = Literal["low", "medium", "high", "critical"]
-PRIORITIES: tuple[Priority, ...] = ("low", "medium", "high", "critical")
-"""The least urgent first. Cases choose in the order of their priority, then of their id."""
-UNSTATED: Priority = "medium"  #: what a case without a priority counts as
+Priority = Annotated[str, one_of(CASE_PRIORITIES, "priority of a case")]
 
 
 class CaseRules(Rules):
@@ -113,9 +110,9 @@ class CasePolicy(RoutingPolicy):
         return self.offer.resolve_within_h.get(priority_of(lead))
 
 
-def priority_of(case: LeadFacts) -> Priority:
-    """The priority in words."""
-    return PRIORITIES[min(max(int(case.priority), 0), len(PRIORITIES) - 1)]
+def priority_of(case: LeadFacts) -> str:
+    """The priority in words: cases choose in the order of their priority, which is its place in the list."""
+    return CASE_PRIORITIES[min(max(int(case.priority), 0), len(CASE_PRIORITIES) - 1)]
 
 
 def load_cases(source: Path | YamlFile, routing: RoutingPolicy) -> CasePolicy:
