@@ -200,7 +200,7 @@ class App:
         """Survivorship and authority of one entity, as the warehouse asks for it."""
         kind, rules = self.entities[entity], self.precedence(entity)
         merged = survivorship.merger(kind, self.source.project.trusted, rules.rules)
-        return surviving(kind, authority.judge(kind, merged, rules.watched, rules.review))
+        return surviving(kind, authority.judge(kind, merged, rules.watched, rules.review), rules.watched)
 
     @staticmethod
     def cluster(edges: Iterable[tuple[int, int]], apart: Iterable[tuple[int, int]] = ()) -> dict[int, int]:

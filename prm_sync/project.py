@@ -79,6 +79,11 @@ class Connection(_Part):
     )
     limits: Limits = Field(default_factory=Limits)
     stream_limits: dict[str, LimitsForStream] = Field(default_factory=dict)
+    look_before_write: bool = Field(
+        default=True,
+        description="Whether a record is looked at before it is changed, so that nothing is overwritten that was not "
+        "read yet; it costs a call for each record, or for each batch where the vendor can",
+    )
     quotas: dict[str, Quota] = Field(
         default_factory=dict, description="By the limit's name (daily, burst, calls): what the account really has"
     )

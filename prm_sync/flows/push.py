@@ -121,9 +121,11 @@ def to_the_end(app: App, mapping: StreamMapping, report: FlowReport) -> Iterator
             report.state, report.message = State.PARTIAL, str(stop)
     left = outbox.end(app.db, mapping.connection, mapping.stream)
     if left and report.state is State.DONE:
+        moved = report.numbers.get("moved", 0)
         report.state = State.PARTIAL
         report.message = (
             f"{mapping.connection}.{mapping.stream}: {left} changes are not settled; the next push goes on with them"
+            + (f" ({moved} of records that changed since they were read: pull first)" if moved else "")
         )
 
 

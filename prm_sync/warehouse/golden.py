@@ -153,11 +153,12 @@ class _Chunk:
             "(SELECT connection, stream FROM core.crosswalk WHERE matched_by = 'pushed')"
         )
         self.done.rows = self._sql(
-            f"CREATE TEMP TABLE batch ON COMMIT DROP AS SELECT {columns}, x.entity_id "
+            f"CREATE TEMP TABLE batch ON COMMIT DROP AS SELECT {columns}, x.entity_id, "
+            f"coalesce(x.matched_by IN {merges.COPIES}, false) AS copy "
             f"FROM {rows} LEFT JOIN core.crosswalk x ON x.entity = '{self.name}' "
             "AND x.connection = s.connection AND x.remote_id = s.remote_id AND x.stream = s.stream "
             f"WHERE {of_batch} AND (s.arrived <= :seen OR {pushed}) "
-            f"UNION ALL SELECT {columns}, NULL FROM {rows} WHERE {of_batch} AND s.arrived > :seen AND NOT {pushed}",
+            f"UNION ALL SELECT {columns}, NULL, false FROM {rows} WHERE {of_batch} AND s.arrived > :seen AND NOT {pushed}",
             after=self.after, upto=self.upto, seen=seen,
         ).rowcount  # fmt: skip
         newest = self._sql("SELECT max(arrived) FROM pg_temp.batch").scalar_one()
@@ -196,13 +197,32 @@ class _Chunk:
         return self._assign(edges, why, merged)
 
     def _sharing(self) -> Iterator[list[int]]:
-        """Arrival numbers of the rows that share a key with a row of the batch, key by key."""
+        """Arrival numbers of the rows that share a key with a row of the batch, key by key.
+
+        A copy that we made belongs to the entity that it is a copy of, whatever we wrote into it since.
+        """
         for key in MATCH_KEYS:
-            yield from self._sql(
+            groups = self._sql(
                 f"SELECT array_agg(s.arrived ORDER BY s.arrived) FROM (SELECT DISTINCT {key} FROM pg_temp.batch "
-                f"WHERE {key} IS NOT NULL) b JOIN core.{self.name}_source s USING ({key}) "
+                f"WHERE {key} IS NOT NULL AND NOT copy) b JOIN core.{self.name}_source s USING ({key}) "
                 f"GROUP BY {key} HAVING count(*) > 1"
+            ).scalars().all()  # fmt: skip
+            copies = self._copies({n for rows in groups for n in rows}) if groups else set()
+            for rows in groups:
+                own = [n for n in rows if n not in copies]
+                if len(own) > 1:
+                    yield own
+
+    def _copies(self, arrived: Iterable[int]) -> set[int]:
+        """Those of these rows that we wrote ourselves."""
+        self._nodes(arrived)
+        return set(
+            self._sql(
+                f"SELECT s.arrived FROM pg_temp.nodes n JOIN core.{self.name}_source s ON s.arrived = n.arrived "
+                f"JOIN core.crosswalk x ON x.entity = '{self.name}' AND x.connection = s.connection "
+                f"AND x.remote_id = s.remote_id AND x.stream = s.stream WHERE x.matched_by IN {merges.COPIES}"
             ).scalars()
+        )
 
     def _assign(
         self, edges: list[tuple[int, int]], why: dict[int, str], merged: Sequence[merges.Edge]
@@ -251,10 +271,7 @@ class _Chunk:
 
     def _known(self, arrived: Iterable[int]) -> Sequence[sa.Row[Any]]:
         """Source rows by arrival number, with their entity and the arrival number of its oldest record."""
-        self._sql("CREATE TEMP TABLE IF NOT EXISTS nodes (arrived bigint) ON COMMIT DROP")
-        self._sql("TRUNCATE pg_temp.nodes")
-        bulk.copy(self.tx, "pg_temp.nodes", ("arrived",), ((n,) for n in arrived))
-        self._sql("ANALYZE pg_temp.nodes")
+        self._nodes(arrived)
         return self._sql(
             "SELECT s.arrived, s.connection, s.stream, s.remote_id, x.entity_id, g.arrived AS root "
             f"FROM pg_temp.nodes n JOIN core.{self.name}_source s ON s.arrived = n.arrived "
@@ -262,6 +279,13 @@ class _Chunk:
             "AND x.connection = s.connection AND x.remote_id = s.remote_id AND x.stream = s.stream "
             f'LEFT JOIN core."{self.name}" g ON g.id = x.entity_id'
         ).all()
+
+    def _nodes(self, arrived: Iterable[int]) -> None:
+        """pg_temp.nodes: these arrival numbers."""
+        self._sql("CREATE TEMP TABLE IF NOT EXISTS nodes (arrived bigint) ON COMMIT DROP")
+        self._sql("TRUNCATE pg_temp.nodes")
+        bulk.copy(self.tx, "pg_temp.nodes", ("arrived",), ((n,) for n in arrived))
+        self._sql("ANALYZE pg_temp.nodes")
 
     def _merge(self, losers: dict[str, tuple[str, str]], remote: set[str]) -> None:
         """The losers' records go over to the winners; the losing golden rows stay and point at them."""
@@ -395,9 +419,10 @@ class _Chunk:
             own = originals.get(id_, group)
             all_gone = all(m.deleted_at for m in own)
             live = group if all_gone else [m for m in group if m.deleted_at is None]
-            golden = self.survive(id_, live, decisions.get(id_, {}))
+            last = [] if all_gone else [m for m in group if m.deleted_at and m.changed and m not in own]
+            golden = self.survive(id_, [*live, *last], decisions.get(id_, {}))
             self.clashes += golden.clashes
-            self.settled += [(id_, f, field_times.settled_rows(live, f)) for f in golden.settled]
+            self.settled += [(id_, f, field_times.settled_rows([*live, *last], f)) for f in golden.settled]
             gone = max(m.deleted_at for m in own if m.deleted_at) if all_gone else None
             since = max((m.remote_time for m in group if m.remote_time), default=self.now)
             yield (
