@@ -48,11 +48,14 @@ def fingerprint(path: Path) -> Fingerprint:
 
 
 def refuse_what_it_is_not(path: Path) -> None:
-    """Raises ContractBroken where the first bytes belie the name: a web page named .xls, a workbook named .csv ..."""
+    """Raises ContractBroken where the first bytes belie the name: a web page named .xls, a workbook named .csv ...
+
+    Misconfigured where there are none: whoever emptied the file must look.
+    """
     with path.open("rb") as f:
         head = f.read(4096)
     if not head.strip(b"\x00\t\r\n \xef\xbb\xbf\xff\xfe"):
-        raise ContractBroken(f"{path.name}: the file is empty; it needs at least a header row")
+        raise Misconfigured(f"{path.name}: the file is empty; it needs at least a header row")
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:512].lower()
     book = path.suffix.lower() in (".xlsx", ".xlsm", ".xls")
     zipped, old_book, parquet = head[:2] == b"PK", head[:4] == b"\xd0\xcf\x11\xe0", head[:4] == b"PAR1"
