@@ -21,7 +21,7 @@ from prm_sync.connect import registry
 from prm_sync.connect.protocol import Connector, Context, Limit, Session
 from prm_sync.errors import ConfigError
 from prm_sync.project import Limits, ProjectFile, connection_config, read_project
-from prm_sync.rules import authority, identity, precedence, registrations, sharing, survivorship
+from prm_sync.rules import authority, identity, precedence, registrations, sharing, signals, survivorship
 from prm_sync.rules.mapping import Back, Compiled, MappingSpec, compile_back, compile_mapping, load_all
 from prm_sync.rules.routing import CasePolicy, RoutingPolicy, load_cases, load_routing
 from prm_sync.settings import Settings
@@ -81,6 +81,7 @@ class Policies:
     authority: precedence.AuthorityPolicy
     registrations: registrations.RegistrationPolicy
     cases: CasePolicy
+    signals: signals.SignalPolicy
 
 
 @dataclass(slots=True)
@@ -255,6 +256,7 @@ def load_policies(folders: Sequence[Path], connections: Collection[str] | None =
         precedence.load_authority(path("authority.yaml"), connections),
         registrations.load_registrations(path("registrations.yaml")),
         load_cases(path("cases.yaml"), routing),
+        signals.load_signals(path("signals.yaml")),
     )
 
 

@@ -74,8 +74,9 @@ _SHARING = (
     _text("consent_evidence", "Where the person's consent to sharing is written down: form, ticket, contract", "R024",
           _PERSON),
 )  # fmt: skip
-_SHARED_KEY = _text("shared_key", "The copy that a partner sees, '<id>:<partner id>', as this system gave it to the source",
-                    "R024")
+_SHARED_KEY = _text(
+    "shared_key", "The copy that a partner sees, '<id>:<partner id>', as this system gave it to the source", "R024"
+)
 _INDUSTRY = _text("industry", "Industry, in the words of the routing policy", "R045", _COMPANY)
 _DOMAIN = Field("domain", Kind.DOMAIN, "Internet domain of the company", "R004", _COMPANY, Merge.TRUSTED)
 
@@ -183,7 +184,8 @@ ORDER = Entity(
         _text("city", "City it goes to, in its own script", "R071", _COMPANY),
         _text("region", "State, province or region it goes to, as written", "R071", _COMPANY),
         _text("postcode", "Postal code it goes to, as written", "R071", _COMPANY), _COUNTRY,
-        _text("delivery_preference", "How and when the customer wants it delivered", "R071", _PERSON), _SHARED_KEY, _CREATED, _IS_TEST,
+        _text("delivery_preference", "How and when the customer wants it delivered", "R071", _PERSON), _SHARED_KEY,
+        _CREATED, _IS_TEST,
     ),
 )  # fmt: skip
 
@@ -342,7 +344,7 @@ FEEDBACK = Entity(
 )  # fmt: skip
 
 SIGNAL = Entity(
-    "signal", "A change of demand in a region, told by numbers in which nobody can be found. Measured here.", req="R074",
+    "signal", "A change of demand in a region, in numbers in which nobody can be found. Measured here.", req="R074",
     fields=(
         _choice("measure", "What was counted", MEASURES, "R068"),
         Field("period", Kind.DATE, "First day of the month", "R068"),
@@ -446,7 +448,7 @@ SIGNAL_FACTS = (Field("partner_id", Kind.TEXT, "A partner whose territory holds 
 FACTS: dict[str, tuple[Field, ...]] = {
     "lead": LEAD_FACTS, "partner": PARTNER_FACTS, "case": CASE_FACTS, "feedback": FEEDBACK_FACTS, "signal": SIGNAL_FACTS,
 }
-"""By entity what its view core.<entity>_facts has. A fact `partner_id` says whose the record is, before `partner_ref`."""
+"""By entity what its view core.<entity>_facts has. A fact `partner_id` says whose the record is, not `partner_ref`."""
 
 SHARED_FACTS = (
     Field("shared_key", Kind.TEXT, "Key of the copy that a partner sees, '<id>:<partner id>': a mapping to a PRM that "

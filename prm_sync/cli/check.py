@@ -114,7 +114,7 @@ def _project(findings: Findings) -> ProjectFile | None:
 def _policies(source: ProjectFile, findings: Findings) -> Policies:
     """The policies, all looked at; those of a broken file as shipped, so that the mappings can be looked at."""
     from prm_sync.app import Policies, load_policies, shipped
-    from prm_sync.rules import identity, precedence, registrations, sharing
+    from prm_sync.rules import identity, precedence, registrations, sharing, signals
     from prm_sync.rules.routing import load_cases, load_routing
 
     loaders: dict[str, Callable[..., Any]] = {
@@ -122,7 +122,7 @@ def _policies(source: ProjectFile, findings: Findings) -> Policies:
         "survivorship": partial(precedence.load_survivorship, connections=source.project.connections),
         "authority": partial(precedence.load_authority, connections=source.project.connections),
         "registrations": registrations.load_registrations,
-        "cases": lambda path: load_cases(path, loaded["routing"]),
+        "cases": lambda path: load_cases(path, loaded["routing"]), "signals": signals.load_signals,
     }  # fmt: skip
     with findings.about("policies"):
         folders = source.folders("policies")

@@ -1,4 +1,4 @@
-"""Late deliveries: an alert where the promised day has passed and nothing was sent, or where the promise was put off."""
+"""Late deliveries: an alert where the promised day has passed and nothing was sent, or the promise was put off."""
 
 from __future__ import annotations
 

@@ -154,8 +154,7 @@ def seen_of(app: App, entity: str, entity_id: str, partner_key: str | None) -> l
             keys: Sequence[str | None] = [partner_key]
             if partner_key is None and "shared_key" in m.back.uses:
                 keys = targets.belongs_to(tx, entity, entity_id, m.connection) or [None]
-            for key in keys:
-                out.append(_seen(app, m, tx, entity_id, key))
+            out += [_seen(app, m, tx, entity_id, key) for key in keys]
     return out
 
 

@@ -15,6 +15,7 @@ from prm_sync.flows.route import route
 from prm_sync.orchestration import checks, figures, lineage, repair_checks
 from prm_sync.orchestration.catalogue import (
     CASE_ROUTING_READS,
+    MEASURED,
     MEASURING_READS,
     ROUTING_READS,
     Catalogue,
@@ -287,7 +288,7 @@ def facts_of(catalogue: Catalogue) -> dict[str, dg.AssetKey]:
     if catalogue.routes_cases:
         facts["case"] = CASES
     if catalogue.measures:
-        facts["partner"] = PERFORMANCE
+        facts |= dict.fromkeys(MEASURED, PERFORMANCE)
     return facts
 
 
@@ -296,7 +297,8 @@ def push_deps(catalogue: Catalogue, entry: StreamEntry) -> list[dg.AssetKey]:
     facts = facts_of(catalogue)
     found = [lineage.origin_of(m, f.name, facts) for m in entry.backs for rule in m.spec.back for f in rule.sources]
     filled = {core_key(name) for name in catalogue.entities} | set(facts.values())
-    wanted = dict.fromkeys([*(core_key(m.entity) for m in entry.backs), *found])
+    known = [facts[m.entity] for m in entry.backs if m.entity in facts]
+    wanted = dict.fromkeys([*(core_key(m.entity) for m in entry.backs), *found, *known])
     return [raw_key(entry), *(key for key in wanted if key in filled)]  # what is there, and what should be
 
 

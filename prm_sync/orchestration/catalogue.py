@@ -19,8 +19,9 @@ from prm_sync.settings import Settings
 log = logging.getLogger(__name__)
 
 ROUTING_READS = ("lead", "partner", "certification", "account", "deal_registration", "opportunity")
+MEASURING_READS = ("opportunity", "target", "partner", "lead", "order", "case", "account")
+MEASURED = ("partner", "signal")  #: entities of which measuring makes something that is pushed
 CASE_ROUTING_READS = ("case", "partner", "certification", "agreement", "account", "contact")
-MEASURING_READS = ("opportunity", "target", "partner")
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,7 @@ def refine_chunk(
 
 
 def _external(entity: Entity) -> str | None:
-    """SQL for the id that we gave to a record, where the entity has a field for it; the key of a copy begins with it."""
+    """SQL for the id that we gave a record, where the entity has a field for it: the key of a copy begins with it."""
     own = f"prm_{entity.name}_id"
     if own in entity.by_name:
         return f's."{own}"'

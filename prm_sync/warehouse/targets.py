@@ -23,9 +23,14 @@ Scope = Literal["known", "offered", "shared"]
 BATCH = 5_000
 _FACTS_TOUCHED = {"lead": "offer_touched", "partner": "perf_touched", "case": "offer_touched"}
 _COUNTED_BESIDES = {
-    "lead": (offers.LOCK, "partner"), "partner": (performance.LOCK,),
+    "lead": (offers.LOCK, "partner"), "partner": (performance.LOCK,), "feedback": ("account",),
     "case": (offers.CASES.lock, "partner", "account", "contact"),
 }  # fmt: skip
+_TOUCHED_BESIDES = {
+    "feedback": """SELECT g.id FROM core.account a
+        JOIN core.crosswalk x ON x.entity = 'account' AND x.entity_id = coalesce(a.merged_into, a.id)
+        JOIN core.feedback g ON g.account_ref = x.connection || ':' || x.remote_id WHERE a.touched > :after"""
+}  #: by entity SQL for the ids whose partner may be another one by now
 PARTNER = "partner_id"  #: the fact that names the partner a record belongs to
 SHARED_WITH = {
     "shared_key": "w.id || ':' || p.id", "shared_partner_key": "p.partner_key", "shared_partner_name": "p.name",
@@ -35,7 +40,8 @@ _MAY_SEE = """
     p.partner_key IS NOT NULL AND p.deleted_at IS NULL AND p.merged_into IS NULL
     AND p.status IS DISTINCT FROM 'rejected' AND p.status IS DISTINCT FROM 'terminated'
     AND (NOT EXISTS (SELECT FROM core.partner_source o WHERE o.connection = :c)
-         OR EXISTS (SELECT FROM core.crosswalk o WHERE o.entity = 'partner' AND o.entity_id = p.id AND o.connection = :c))
+         OR EXISTS (SELECT FROM core.crosswalk o
+                    WHERE o.entity = 'partner' AND o.entity_id = p.id AND o.connection = :c))
 """  # a connection that has partners of its own is for these alone; one that has none (a folder) for those of all
 
 
@@ -211,6 +217,8 @@ def _shared_touched(entity: str) -> str:
     ]
     if entity in _FACTS_TOUCHED:
         parts.append(f"SELECT id FROM core.{entity}_facts WHERE {_FACTS_TOUCHED[entity]} > :after")
+    if entity in _TOUCHED_BESIDES:
+        parts.append(_TOUCHED_BESIDES[entity])
     if _by_facts(entity):
         parts.append(
             f"SELECT f.id FROM core.partner p JOIN core.{entity}_facts f ON f.{PARTNER} IN (p.id, p.merged_into) "

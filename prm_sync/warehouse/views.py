@@ -165,7 +165,8 @@ CREATE VIEW core.feedback_facts AS
 SELECT g.id, coalesce(
          {entity_of('partner=g.partner_ref')},
          (SELECT k.id FROM core.partner k WHERE k.partner_key = g.partner_key AND k.merged_into IS NULL LIMIT 1),
-         (SELECT {entity_of('partner=a.partner_ref')} FROM core.account a WHERE a.id = {entity_of('account=g.account_ref')})
+         (SELECT {entity_of('partner=a.partner_ref')}
+          FROM core.account a WHERE a.id = {entity_of('account=g.account_ref')})
        ) AS partner_id
 FROM core.feedback g
 """

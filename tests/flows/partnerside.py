@@ -14,7 +14,18 @@ from workbench import Project, SteppedClock, rows
 
 from prm_sync.app import App
 from prm_sync.connect import (
-    Change, Connector, Context, Cursor, Deletes, Done, Field, Outcome, Page, Stream, Tenant, registry,
+    Change,
+    Connector,
+    Context,
+    Cursor,
+    Deletes,
+    Done,
+    Field,
+    Outcome,
+    Page,
+    Stream,
+    Tenant,
+    registry,
 )  # fmt: skip
 from prm_sync.flows.pull import pull
 from prm_sync.flows.push import push
