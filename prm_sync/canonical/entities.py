@@ -446,7 +446,8 @@ FEEDBACK_FACTS = (
 SIGNAL_FACTS = (Field("partner_id", Kind.TEXT, "A partner whose territory holds the region", "R074"),)
 
 FACTS: dict[str, tuple[Field, ...]] = {
-    "lead": LEAD_FACTS, "partner": PARTNER_FACTS, "case": CASE_FACTS, "feedback": FEEDBACK_FACTS, "signal": SIGNAL_FACTS,
+    "lead": LEAD_FACTS, "partner": PARTNER_FACTS, "case": CASE_FACTS, "feedback": FEEDBACK_FACTS,
+    "signal": SIGNAL_FACTS,
 }
 """By entity what its view core.<entity>_facts has. A fact `partner_id` says whose the record is, not `partner_ref`."""
 
