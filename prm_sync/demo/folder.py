@@ -21,7 +21,8 @@ SECRETS = ("client_secret", "public_key", "secret_key")  #: keys of the credenti
 WHAT_IF = "what-if.yaml"  #: the routing policy with leads dealt in turn, for `prm-sync simulate`
 MARK = ".prm-sync-demo"  #: says that the folder is the demo's, to be deleted by the next
 
-PORTAL = {
+PORTAL = "portal"  #: the folder that partners see
+TABLES: Mapping[str, tuple[str, ...]] = {
     "cases": (
         "Key", "Partner", "Assignment", "Case", "Priority", "Subject", "Description", "Product", "Customer", "City",
         "Country", "Contact", "Contact Phone", "Opened At", "Assigned At", "Answer By", "Solve By",
@@ -29,7 +30,7 @@ PORTAL = {
     ),
     "shipping_notices": (
         "Key", "Partner", "Order", "Status", "Product", "Promised", "Shipped", "Carrier", "Tracking", "Delivered",
-        "City", "Postcode", "Country", "Delivery Preference",
+        "City", "Postcode", "Country",
     ),
     "market_signals": (
         "Key", "Partner", "Month", "Measure", "Country", "Region", "Product", "Direction", "About", "Times",
@@ -112,12 +113,12 @@ def write_project(folder: Path, systems: Systems, targets_csv: str, size: Size) 
 
 def portal_of(folder: Path) -> dict[str, Any]:
     """The connection of the partners' folder, which is made."""
-    portal = folder / "portal"
+    portal = folder / PORTAL
     portal.mkdir(exist_ok=True)
-    writes = {name: {"key": columns[0], "columns": list(columns)} for name, columns in PORTAL.items()}
+    writes = {name: {"key": columns[0], "columns": list(columns)} for name, columns in TABLES.items()}
     return {
         "connector": "files", "kind": "prm", "config": {"folder": str(portal), "writes": writes},
-        "streams": list(PORTAL),
+        "streams": list(TABLES),
     }  # fmt: skip
 
 

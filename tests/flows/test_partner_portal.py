@@ -1,4 +1,4 @@
-"""Shipping notices, needs and signals in a partner portal's folder: shipped mappings and policies, real vendors and files."""
+"""Shipping notices, needs and signals in a portal's folder: shipped mappings and policies, real vendors and files."""
 
 from __future__ import annotations
 
@@ -170,7 +170,9 @@ def test_what_a_forgotten_person_has_said_is_gone_from_the_warehouse_and_the_por
     assert [r["Text"] for r in table(portal, "needs")] == ["khác"]
     assert receipt.kept_by_crm == {"crm.Contact": 1, "crm.Feedback__c": 1}
     assert sum(cycle(portal).values()) == 0
-    told = portal.rows("SELECT to_jsonb(r)::text AS t FROM raw.record r UNION ALL SELECT to_jsonb(f)::text FROM core.feedback f")
+    told = portal.rows(
+        "SELECT to_jsonb(r)::text AS t FROM raw.record r UNION ALL SELECT to_jsonb(f)::text FROM core.feedback f"
+    )
     assert not any("Zq2" in r["t"] for r in told)
     assert [r["Text"] for r in table(portal, "needs")] == ["khác"]
 
@@ -199,7 +201,9 @@ def test_no_file_log_or_error_text_holds_what_random_policies_deny(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     rng = random.Random(11)
-    texts = {"product": "水泵Zq1", "carrier": "Viettel Zq2", "tracking": "Zq3-77", "city": "شیراز Zq4", "postcode": "Zq5 71"}
+    texts = {
+        "product": "水泵Zq1", "carrier": "Viettel Zq2", "tracking": "Zq3-77", "city": "شیراز Zq4", "postcode": "Zq5 71"
+    }  # fmt: skip
     crm = dict(zip(texts, ("Product__c", "Carrier__c", "Tracking_Number__c", "ShippingCity", "ShippingPostalCode"),
                    strict=True))  # fmt: skip
     made = order(portal, partner(portal, "saigon"), **{crm[n]: v for n, v in texts.items()})
