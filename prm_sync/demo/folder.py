@@ -30,7 +30,7 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     ),
     "shipping_notices": (
         "Key", "Partner", "Order", "Status", "Product", "Promised", "Shipped", "Carrier", "Tracking", "Delivered",
-        "City", "Postcode", "Country",
+        "City", "Postcode", "Country", "Delivery Preference",
     ),
     "market_signals": (
         "Key", "Partner", "Month", "Measure", "Country", "Region", "Product", "Direction", "About", "Times",
