@@ -360,3 +360,45 @@ def test_response_and_resolution_hours_are_among_the_partners_figures(desk: Desk
     [row] = desk.bench.rows("SELECT f.* FROM core.partner_facts f JOIN core.partner p USING (id) WHERE perf_cases > 0")
     assert (row["perf_cases"], round(row["perf_case_response_hours"], 2)) == (1, 2.0)
     assert 5.0 <= row["perf_case_resolution_hours"] < 5.1
+
+
+def test_people_see_why_a_case_went_where_and_dagster_what_became_of_all(desk: Desk, project: Project) -> None:
+    import json
+    from contextlib import nullcontext
+
+    import dagster as dg
+    from typer.testing import CliRunner
+
+    from prm_sync.cli import program
+    from prm_sync.orchestration.catalogue import read_catalogue
+    from prm_sync.orchestration.definitions import definitions_of
+
+    desk.partner("nanfang", company_name="南方服务")
+    desk.partner("reseller", partner_type="reseller")
+    case = desk.case(desk.account("东风贸易", "CN", "北京"))
+    desk.case(desk.account("Nordwind", "SE", "Malmö"))
+    desk.round()
+    desk.say("nanfang", Answer="yes", Stage="Working")
+    desk.round()
+    env = {
+        "PRM_SYNC_PROJECT": str(project.folder), "PRM_SYNC_HOME": str(project.folder / ".prm_sync"),
+        "PRM_SYNC_DATABASE_URL": project.database_url, **desk.vendors.env,
+    }  # fmt: skip
+    said = CliRunner().invoke(program, ["explain", "case", case], env=env).output
+    assert "goes to 南方服务" in said
+    assert "type: the partner is reseller, not integrator or service" in said
+    assert "offer 1 to 南方服务: accepted (in progress)" in said
+    status = json.loads(CliRunner().invoke(program, ["status", "--json"], env=env).stdout)
+    assert status["cases"] == {"in_progress": 1, "unassigned": 1}
+    settings = desk.bench.app.settings
+    defs = definitions_of(
+        read_catalogue(settings), opener=lambda *_, **__: nullcontext(desk.bench.app), settings=lambda: settings
+    )
+    up = {spec.key.path[-1]: {d.asset_key.path[-1] for d in spec.deps} for spec in defs.resolve_all_asset_specs()}
+    assert {"core_case", "core_partner", "core_account", "core_contact"} <= up["ledger_case_assignment"]
+    assert "ledger_case_assignment" in up["push_portal__cases"] & up["push_crm__Case"]
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = defs.resolve_job_def("deliver").execute_in_process(instance=instance, raise_on_error=False)
+    assert result.success
+    [made] = result.asset_materializations_for_node("ledger_case_assignment")
+    assert made.metadata["offers_accepted"].value == 1
