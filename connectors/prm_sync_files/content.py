@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import hashlib
+import os
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,12 +33,15 @@ class Fingerprint:
 
 
 def fingerprint(path: Path) -> Fingerprint:
-    """Raises Misconfigured where the file may not be read, Unavailable where it goes away or is being written."""
+    """Raises Misconfigured where the file may not be read, Unavailable where it goes away or is being written.
+
+    That another file takes its place meanwhile, as ours do, is no harm: what was opened is whole.
+    """
     try:
-        before = path.stat()
         with path.open("rb") as f:
+            before = os.fstat(f.fileno())
             digest = hashlib.file_digest(f, "sha256").hexdigest()
-        after = path.stat()
+            after = os.fstat(f.fileno())
     except PermissionError:
         raise Misconfigured(f"{path}: this user may not read the file; correct its permissions") from None
     except OSError as error:

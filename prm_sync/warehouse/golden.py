@@ -158,7 +158,8 @@ class _Chunk:
             f"FROM {rows} LEFT JOIN core.crosswalk x ON x.entity = '{self.name}' "
             "AND x.connection = s.connection AND x.remote_id = s.remote_id AND x.stream = s.stream "
             f"WHERE {of_batch} AND (s.arrived <= :seen OR {pushed}) "
-            f"UNION ALL SELECT {columns}, NULL, false FROM {rows} WHERE {of_batch} AND s.arrived > :seen AND NOT {pushed}",
+            f"UNION ALL SELECT {columns}, NULL, false FROM {rows} "
+            f"WHERE {of_batch} AND s.arrived > :seen AND NOT {pushed}",
             after=self.after, upto=self.upto, seen=seen,
         ).rowcount  # fmt: skip
         newest = self._sql("SELECT max(arrived) FROM pg_temp.batch").scalar_one()

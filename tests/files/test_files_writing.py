@@ -158,6 +158,18 @@ def test_a_new_column_is_added_to_the_rows_that_are_there(tmp_path: Path) -> Non
     assert file(tmp_path) == b"case_key,Notiz,subject,status\nc1,n,a,\nc2,b,,new\nbroken\n"
 
 
+def test_a_file_that_somebody_emptied_gets_its_header_again(tmp_path: Path) -> None:
+    write(tmp_path, b"", "cases.csv")
+    assert save_to_declared(tmp_path, upsert("c1", subject="x")) == [Done("c1", created=True)]
+    assert file(tmp_path) == b"case_key,subject,status\r\nc1,x,\r\n"
+
+
+def save_to_declared(folder: Path, *changes: Change) -> Sequence[Outcome]:
+    """Written as by who has described the stream before."""
+    with opened(folder, writes=CASES) as session:
+        return session.write(Stream("cases", "case_key", ()), changes)
+
+
 def test_a_file_that_a_pc_saved_in_its_own_encoding_becomes_utf8(tmp_path: Path) -> None:
     write(tmp_path, "case_key;subject;status\nc1;Größe;offen\n", "cases.csv", "cp1252")
     save(tmp_path, upsert("c1", status="新"), language="de")
@@ -274,11 +286,13 @@ def test_a_workbook_of_the_same_name_is_refused_in_words(tmp_path: Path) -> None
 def test_a_table_without_its_key_column_is_left_as_it_is(tmp_path: Path) -> None:
     write(tmp_path, "Fall,subject\nc1,x\n", "cases.csv")
     before = file(tmp_path)
-    with opened(tmp_path, writes=CASES) as session:
-        with pytest.raises(Misconfigured, match="there is no key column 'case_key'"):
-            session.discover(["cases"])
-        with pytest.raises(Misconfigured, match="there is no column 'case_key', by which rows are found"):
-            session.write(Stream("cases", "case_key", ()), [upsert("c1", subject="y")])
+    with (
+        opened(tmp_path, writes=CASES) as session,
+        pytest.raises(Misconfigured, match="there is no key column 'case_key'"),
+    ):
+        session.discover(["cases"])
+    with pytest.raises(Misconfigured, match="there is no column 'case_key', by which rows are found"):
+        save_to_declared(tmp_path, upsert("c1", subject="y"))
     assert file(tmp_path) == before
 
 
