@@ -44,6 +44,8 @@ class LeadClass:
     only: int = 0  #: the one rank of the shortlist, where there is nobody beyond it
     beyond: int = FULL  #: no rank outside the shortlist is higher
     size: int = 6  #: of the shortlist
+    top: int = NOBODY  #: the rank that was found last, load and all
+    top_load: int = 0  #: what its partner's load was then
     members: tuple[tuple[int, int], ...] | None = None  #: (partner, grade) of all that passed, by partner id
     full_of: int = 0  #: `roster.full` when `full` was counted
     full: int = 0  #: how many of those that passed have no capacity left
@@ -93,6 +95,8 @@ class Roster:
                 if left != passed:
                     failed[first + n] = (passed ^ left).bit_count()
                     passed = left
+                    if not left:
+                        break
         found = LeadClass(number, self, passed, passed.bit_count(), failed)
         if passed:
             if self._scale.by_fit:
