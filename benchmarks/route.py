@@ -32,6 +32,7 @@ import routing_data
 from prm_sync.rules.routing import Agreement, Batch, Board, Ledger, PartnerFacts, RoutingPolicy, deal
 from prm_sync.rules.routing.board import fraction
 from prm_sync.rules.routing.columns import Column, LeadColumns
+from prm_sync.rules.routing.score import Scale
 
 HERE = Path(__file__).parent
 PEER_PYTHON = HERE / ".venv-route" / "bin" / "python"
@@ -141,19 +142,23 @@ def bound(folder: Path, partners: list[PartnerFacts], routed: int) -> dict[str, 
 
 
 def given(folder: Path, work: Path) -> Path:
-    """What the peers must know: the points of each term, the day, and the lots by which ties are broken."""
+    """What the peers must know: the points of each term, of the distance between each two countries (the benchmark's
+    regions are made up), the day, and the lots by which ties are broken."""
     policy = policy_of("best_static")
     total = sum(policy.score.weights)
     terms = ("fit", "win_rate", "response_time", "load", "tier", "distance")
     points = {name: weight / total for name, weight in zip(terms, policy.score.weights, strict=True)}
     lots = {p.id: fraction(policy.seed, p.id) for p in partners_of(folder)}
+    scale = Scale(policy)
+    countries = routing_data.COUNTRIES
+    near = [(a, b, scale.grades[scale.nearness(a, b)].distance) for a in countries for b in countries]
     path = work / "given.json"
-    path.write_text(json.dumps({"points": points, "today": f"{NOW:%Y-%m-%d}", "lots": lots}))
+    path.write_text(json.dumps({"points": points, "near": near, "today": f"{NOW:%Y-%m-%d}", "lots": lots}))
     return path
 
 
 def child(command: list[str]) -> dict[str, Any]:
-    env = {**os.environ, "PYTHONPATH": str(HERE)}
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])}
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=env)
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
