@@ -136,13 +136,17 @@ class RuleBook:
 
     def exclusions_of(self, lead: LeadFacts) -> tuple[str, ...]:
         """The numbers of the exclusions that name the lead's company."""
-        if not lead.domain and not lead.account_number:
+        return self.exclusions_at(lead.domain, lead.account_number)
+
+    def exclusions_at(self, domain: str | None, account_number: str | None) -> tuple[str, ...]:
+        """The numbers of the exclusions that name a company."""
+        if not domain and not account_number:
             return ()
-        domain = f".{(lead.domain or '').lower()}"
+        domain = f".{(domain or '').lower()}"
         return tuple(
             str(n)
             for n, x in enumerate(self.policy.exclusions)
-            if (x.account is not None and lead.account_number == x.account)
+            if (x.account is not None and account_number == x.account)
             or (x.domain is not None and domain.endswith(f".{x.domain.lower()}"))
         )
 

@@ -83,4 +83,5 @@ def _candidate(row: Sequence[Any]) -> Candidate:
 
 def _score(candidate: Candidate, place: int, of: int) -> str:
     parts = ", ".join(f"{name} {value:.2f}" for name, value in zip(TERMS, candidate.terms, strict=False) if value)
-    return f"score {candidate.score or 0.0:.2f}, place {place} of {of}" + (f" ({parts})" if parts else "")
+    words = f"score {candidate.score or 0.0:.2f}, place {place} of {of}" + (f" ({parts})" if parts else "")
+    return words + (f"; {candidate.detail}" if candidate.detail else "")

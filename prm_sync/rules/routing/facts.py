@@ -111,7 +111,7 @@ class Candidate(NamedTuple):
 
     partner_id: str
     code: str  #: "eligible", or the rule that it fails
-    detail: str = ""  #: the rule in words: "sells in BE, FR; the lead is in DE"
+    detail: str = ""  #: the rule in words: "sells in BE, FR; the lead is in DE"; of an eligible one, how near it is
     score: float | None = None  #: 0 to 1
     terms: tuple[float, ...] = ()  #: what each of `TERMS` adds to the score
 

@@ -214,10 +214,15 @@ class ResponseTime(Term):
 
 
 class Distance(Term):
-    """How near the partner's own address is to the lead."""
+    """half_after_km / (half_after_km + km), in tenths: of the great circle between the partner's place and the lead's.
 
+    A place is the region, where its middle is known, or else the country; what a place is wide counts, too. In the
+    same country, where either region is not known, it is at least `unknown`.
+    """
+
+    half_after_km: float = Field(default=500, gt=0, description="Distance that is worth one half")
     same_region: float = Field(default=1.0, ge=0, le=1, description="Both are in the same region")
-    same_country: float = Field(default=0.5, ge=0, le=1, description="Both are in the same country; else 0")
+    unknown: float = Field(default=0.5, ge=0, le=1, description="Where the partner or the lead is, is not known")
 
 
 class TierTerm(Term):
