@@ -162,6 +162,7 @@ OPPORTUNITY = Entity(
         _ref("partner_ref", "partner", "The partner with the primary credit", "R050"),
         _choice("credit", "What the partner is credited with", CREDITS, "R050"),
         _ref("lead_ref", "lead", "The lead the deal came from", "R055"),
+        _text("prm_registration_id", "The deal registration behind it, as this system gave it to the source", "R048"),
         _text("owner", "The seller's own person in charge, as the source names them", "R017"),
         Field("first_activity_at", Kind.INSTANT, "First activity of the seller's own people", "R048"),
         _CREATED, _IS_TEST,
@@ -445,11 +446,41 @@ FEEDBACK_FACTS = (
 
 SIGNAL_FACTS = (Field("partner_id", Kind.TEXT, "A partner whose territory holds the region", "R074"),)
 
+OPPORTUNITY_FACTS = (
+    Field("id", Kind.TEXT, "The opportunity's id here"),
+    Field("deal_registration_id", Kind.TEXT, "The approved registration behind it", "R048"),
+    Field("deal_partner_ref", Kind.REFERENCE, "Who registered it, as the CRM knows the partner", "R050",
+          entity="partner"),
+    Field("deal_partner_key", Kind.TEXT, "Who registered it, by the partner's key in the PRM", "R050"),
+    Field("deal_credit", Kind.CHOICE, "What that partner is credited with", "R050", choices=CREDITS),
+    Field("deal_account_ref", Kind.REFERENCE, "Who buys, where the CRM knows the customer", "R048", entity="account"),
+    Field("deal_protected_until", Kind.INSTANT, "End of the protection of the registration", "R048"),
+    # What a deal is made with. Once it is there, these are the CRM's own.
+    Field("deal_name", Kind.TEXT, "Name of a deal to be made", "R048", _COMPANY),
+    Field("deal_stage", Kind.CHOICE, "Stage of a deal to be made", "R048", choices=OPPORTUNITY_STAGES),
+    Field("deal_amount", Kind.MONEY, "Amount of a deal to be made", "R048", given="deal_currency"),
+    Field("deal_currency", Kind.CURRENCY, "Currency of that amount", "R048"),
+    Field("deal_close_date", Kind.DATE, "Expected day of closing of a deal to be made", "R048"),
+)  # fmt: skip
+
+DEAL_REGISTRATION_FACTS = (
+    Field("id", Kind.TEXT, "The registration's id here"),
+    Field("registration_outcome", Kind.CHOICE, "What was decided", "R048", choices=("approve", "reject", "review")),
+    Field("registration_decided_at", Kind.INSTANT, "When", "R048"),
+    Field("registration_status", Kind.CHOICE, "Where the registration stands", "R048", choices=REGISTRATION_STATUSES),
+    Field("registration_move", Kind.CHOICE, "The state that its record in the PRM is to be brought to", "R048",
+          choices=("approved", "won", "lost")),
+    Field("registration_protected_until", Kind.INSTANT, "End of the protection", "R048"),
+)  # fmt: skip
+
 FACTS: dict[str, tuple[Field, ...]] = {
     "lead": LEAD_FACTS, "partner": PARTNER_FACTS, "case": CASE_FACTS, "feedback": FEEDBACK_FACTS,
-    "signal": SIGNAL_FACTS,
+    "signal": SIGNAL_FACTS, "opportunity": OPPORTUNITY_FACTS, "deal_registration": DEAL_REGISTRATION_FACTS,
 }
 """By entity what its view core.<entity>_facts has. A fact `partner_id` says whose the record is, not `partner_ref`."""
+
+UNSAID = frozenset({f.name for f in OPPORTUNITY_FACTS[1:] if f.name != "deal_protected_until"} | {"registration_move"})
+"""Facts that say nothing where they are empty: their remote fields are left as they are. Others empty theirs."""
 
 SHARED_FACTS = (
     Field("shared_key", Kind.TEXT, "Key of the copy that a partner sees, '<id>:<partner id>': a mapping to a PRM that "

@@ -69,8 +69,10 @@ def scope_of(kind: str, mapping: StreamMapping) -> targets.Scope:
     """Whose records a mapping writes, by the key that it gives them.
 
     A PRM gets the leads that are offered, and copies of what belongs to its partners where their key (`shared_key`) is
-    written to them; everything else is an update of a record that is there.
+    written to them; a CRM gets the deals that are registered; everything else is an update of a record that is there.
     """
+    if (kind, mapping.entity) == ("crm", "opportunity"):
+        return "registered"
     if kind != "prm" or mapping.back is None:
         return "known"
     if mapping.entity == "lead":

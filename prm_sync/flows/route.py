@@ -16,6 +16,7 @@ from prm_sync.app import App
 from prm_sync.flows.register import judge_registrations
 from prm_sync.flows.report import FlowReport
 from prm_sync.flows.routed import Routed, kinds
+from prm_sync.flows.sweep import offer_of, sweep
 from prm_sync.rules.routing import (
     Agreement,
     Decision,
@@ -29,19 +30,15 @@ from prm_sync.rules.routing import (
     apply_answer,
     apply_stage,
     day_start,
-    due,
     moved,
-    reopen,
     score_of_best,
-    stage_of,
     unrouted,
     week_start,
-    withdraw,
 )
 from prm_sync.rules.routing import (
     route as decide,
 )
-from prm_sync.warehouse import alerts, cases, offers, progress, source
+from prm_sync.warehouse import alerts, offers, progress, source
 from prm_sync.warehouse.offers import Book
 from prm_sync.warehouse.runs import running
 
@@ -62,7 +59,7 @@ def route(app: App, *, dagster_run_id: str | None = None) -> FlowReport:
         judge_registrations(app, now, run.id, report)
         for kind in kinds(app):
             _answers(app, kind, run.id, report)
-            _sweep(app, kind, now, run.id, report)
+            sweep(app, kind, now, run.id, report)
             _offer(app, kind, now, run.id, report)
         report.work_s = time.perf_counter() - began
     log.info("routed", extra={"counts": dict(report.numbers)})
@@ -101,7 +98,7 @@ class _Settled:
         self.late = 0
 
     def take(self, row: sa.Row[Any], known: set[tuple[str, str, datetime]]) -> None:
-        offer = self._offers.get(row.id) or _offer_of(row, self._book)
+        offer = self._offers.get(row.id) or offer_of(row, self._book)
         if row.answer is not None and row.said_at is not None and (row.id, row.answer, row.said_at) not in known:
             said = apply_answer(offer, row.answer, row.said_at, row.said_reason)
             offer = self._settle(row, offer, said, row.answer)
@@ -140,84 +137,6 @@ def _told(row: sa.Row[Any], said: Transition, book: Book) -> dict[str, Any]:
         "responded_at": row.said_responded_at or (said.at if row.responded_at is None else None),
         "resolved_at": said.at if said.stage == "resolved" else None, "resolution": row.said_resolution,
     }  # fmt: skip
-
-
-def _offer_of(row: sa.Row[Any], book: Book) -> Offer:
-    changed_at = row.stage_at or row.answered_at if book is offers.CASES else row.answered_at
-    return Offer(
-        id=row.id, lead_id=row.thing_id, partner_id=row.partner_id, offered_at=row.offered_at,
-        expires_at=row.expires_at,
-        state=row.state, changed_at=changed_at, reason=row.decline_reason, rank=row.rank,
-        superseded=bool(getattr(row, "superseded", False)),
-        stage=stage_of(row.partner_stage), of=book.thing,
-    )  # fmt: skip
-
-
-def _sweep(app: App, kind: Routed, now: datetime, run_id: str, report: FlowReport) -> None:
-    """Offers that ran out, and offers of what is no longer to be had; cases that were opened again or are overdue.
-
-    An offer runs out only once we have heard what its partner said until then: a PRM that could not be read keeps it
-    open.
-    """
-    book = kind.book
-    with app.db.begin() as tx:
-        touched = source.change_number(tx, book.lock)
-        heard = offers.heard_until(tx, [(m.connection, m.stream) for m in kind.answering(app)])
-        rows = offers.open_offers(tx, book)
-        by_id = {r.id: r for r in rows}
-        ended: list[Transition] = []
-        for row in rows:
-            reason, offer = kind.withdrawal(row), _offer_of(row, book)
-            if reason is not None:
-                step = withdraw(offer, now, reason)
-            elif offer.stage == "closed":
-                step = reopen(offer, now, "opened again in the CRM")
-            else:
-                continue
-            if not isinstance(step, Refusal):
-                ended.append(step)
-        gone = {t.offer_id for t in ended}
-        ended += due((_offer_of(r, book) for i, r in by_id.items() if i not in gone), min(now, heard or now))
-        if ended:
-            offers.move(
-                tx,
-                [
-                    {"id": t.offer_id, "state": t.after, "answered_at": None, "decline_reason": t.reason}
-                    for t in ended if t.stage is None
-                ],
-                touched, book,
-            )  # fmt: skip
-            nothing = dict.fromkeys(book.stage_columns)
-            stages = [{"id": t.offer_id, "stage": t.stage, "at": t.at, **nothing} for t in ended if t.stage is not None]
-            offers.set_stage(tx, stages, touched, book)
-            offers.write_events(tx, ((t.offer_id, t.at, t.after, True, t.reason) for t in ended), run_id)
-            expired = [by_id[t.offer_id] for t in ended if t.after == "expired"]
-            words = "went unanswered until the offer ran out, and go to the next partner"
-            _tell_managers(tx, kind, "offer_expired", expired, words, now)
-        late = cases.overdue_cases(tx, now) if book is offers.CASES else ()
-        offers.write_events(tx, ((r.id, r.resolve_by, "overdue", True, None) for r in late), run_id)
-        _tell_managers(tx, kind, "case_overdue", late, "are not solved within the time that their priority gives", now)
-    numbers = Counter(t.after for t in ended)
-    named = {name: numbers[name] for name in ("expired", "withdrawn")}
-    if book is offers.CASES:
-        named |= {"closed": numbers["closed"], "reopened": numbers["reopened"], "overdue": len(late)}
-    report.add(**kind.counted(named))
-
-
-def _tell_managers(
-    tx: sa.Connection, kind: Routed, alert: str, rows: Sequence[sa.Row[Any]], what: str, now: datetime
-) -> None:
-    """One alert for each partner about what it did not do, with who is in charge of the partner."""
-    found: dict[tuple[str, str | None], list[str]] = {}
-    for row in rows:
-        found.setdefault((row.partner_id, row.manager), []).append(row.thing_id)
-    said = (
-        (f"partner {partner}", (
-         f"{alerts.some(ids, kind.thing)} {what}. "
-         f"Channel manager: {manager or 'not known'}. See `prm-sync explain {kind.thing} {ids[0]}`"))
-        for (partner, manager), ids in sorted(found.items(), key=lambda item: item[0][0])
-    )  # fmt: skip
-    alerts.keep(tx, alert, said, now)
 
 
 def _tell_owners(tx: sa.Connection, kind: Routed, decisions: Sequence[Decision], now: datetime) -> None:

@@ -1,4 +1,4 @@
-"""The kinds of things that are routed, leads and cases: by which policy, and when an offer of one comes to its end."""
+"""The kinds of things that are routed, leads and cases: by which policy, and where what is known of them stands."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from prm_sync.rules.routing import RoutingPolicy
 from prm_sync.warehouse import cases, offers
 from prm_sync.warehouse.offers import Book
 
+Open = Callable[[sa.Connection, int, Sequence[str]], Sequence[sa.Row[Any]]]
 Undecided = Callable[[sa.Connection, Sequence[str], int, tuple[float, str], int, datetime], Sequence[sa.Row[Any]]]
 
 
@@ -26,6 +27,8 @@ class Routed:
     undecided: Undecided  #: those without an offer, in the order in which they choose
     reads: tuple[str, ...]  #: tables with a change number that decisions depend on, besides its own
     policy_file: str
+    open_offers: Open  #: offers that may come to their end, with what became of what was offered
+    fates: tuple[str, ...]  #: what tells of that, by the names under which change numbers are given out
 
     @property
     def thing(self) -> str:
@@ -43,16 +46,7 @@ class Routed:
         """The streams over which partners answer."""
         return [m for m in app.back_mappings() if m.entity == self.thing and app.connector(m.connection).kind == "prm"]
 
-    def withdrawal(self, row: sa.Row[Any]) -> str | None:
-        """Why an open offer is to be taken back, if it is."""
-        if row.status is None or row.gone:
-            return f"the {self.thing} is gone from the CRM"
-        if row.status in _ENDED[self.thing]:
-            return f"the {self.thing} is {row.status} in the CRM"
-        return None
 
-
-_ENDED = {"lead": ("converted", "disqualified"), "case": ("resolved", "closed")}
 _READS = ("core.partner", "core.certification", "core.account", "core.agreement")
 
 
@@ -60,7 +54,11 @@ def kinds(app: App) -> Iterator[Routed]:
     """What this installation routes."""
     policies = app.policies
     yield Routed(
-        offers.LEADS, policies.routing, offers.undecided_leads, (*_READS, "core.deal_registration"), "routing.yaml"
-    )
+        offers.LEADS, policies.routing, offers.undecided_leads, (*_READS, "core.deal_registration"), "routing.yaml",
+        offers.open_offers, ("lead", "opportunity", "partner"),
+    )  # fmt: skip
     if {"case", "contact", "account"} <= app.entities.keys():
-        yield Routed(offers.CASES, policies.cases, cases.undecided_cases, (*_READS, "core.contact"), "cases.yaml")
+        yield Routed(
+            offers.CASES, policies.cases, cases.undecided_cases, (*_READS, "core.contact"), "cases.yaml",
+            cases.open_cases, ("case", "partner"),
+        )  # fmt: skip

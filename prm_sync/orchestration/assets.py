@@ -284,7 +284,7 @@ def facts_of(catalogue: Catalogue) -> dict[str, dg.AssetKey]:
     """The assets that hold what we know about an entity besides its fields."""
     facts: dict[str, dg.AssetKey] = {}
     if catalogue.routes:
-        facts["lead"] = LEDGER
+        facts |= dict.fromkeys(("lead", "opportunity", "deal_registration"), LEDGER)
     if catalogue.routes_cases:
         facts["case"] = CASES
     if catalogue.measures:

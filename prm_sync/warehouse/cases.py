@@ -54,6 +54,28 @@ def undecided_cases(
     ).all()  # fmt: skip
 
 
+def open_cases(tx: sa.Connection, after: int, answering: Sequence[str]) -> Sequence[sa.Row[Any]]:
+    """Assignments that wait, and the last ones of which anything changed after that number; as `offers.open_offers`."""
+    return tx.execute(
+        sa.text(
+            """
+            SELECT o.*, o.case_id AS thing_id, g.status, g.id IS NULL OR g.deleted_at IS NOT NULL AS gone,
+                   g.merged_into IS NOT NULL AS merged, p.manager, NULL AS sold_by,
+                   ARRAY(SELECT DISTINCT x.connection FROM core.crosswalk x WHERE x.entity = 'partner'
+                         AND x.entity_id = o.partner_id AND x.connection = ANY(:answering)) AS connections
+            FROM ledger.case_assignment o
+            LEFT JOIN core."case" g ON g.id = o.case_id
+            LEFT JOIN core.partner p ON p.id = o.partner_id
+            WHERE o.state = 'pending'
+               OR o.state = 'accepted' AND (o.touched > :after OR g.touched > :after)
+                  AND NOT EXISTS (SELECT FROM ledger.case_assignment n WHERE n.case_id = o.case_id AND n.rank > o.rank)
+            ORDER BY o.id
+            """
+        ),
+        {"after": after, "answering": list(answering)},
+    ).all()
+
+
 def overdue_cases(tx: sa.Connection, now: datetime) -> Sequence[sa.Row[Any]]:
     """Cases that are not solved in time, of which nobody was told yet; they are noted as told."""
     return tx.execute(

@@ -17,6 +17,7 @@ from prm_sync.canonical.entities import ENTITIES
 from prm_sync.canonical.model import Entity, Field, Kind
 from prm_sync.warehouse import (
     agreement,
+    tables_deals,
     tables_plans,
     tables_registrations,
     tables_repair,
@@ -122,6 +123,7 @@ def build(entities: Mapping[str, Entity] = ENTITIES) -> Tables:
     tables_plans.add(metadata)
     tables_registrations.add(metadata)
     tables_signals.add(metadata)
+    tables_deals.add(metadata)
     return Tables(metadata, made)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from prm_sync.canonical.model import Entity, Kind, Pii
+from prm_sync.warehouse import views_deals
 from prm_sync.warehouse.bulk import quoted
 from prm_sync.warehouse.tables import EntityTables, Tables
 from prm_sync.warehouse.views_cases import case_views
@@ -28,6 +29,8 @@ def view_statements(tables: Tables) -> list[str]:
     if {"partner", "account", "feedback", "signal"} <= tables.entities.keys():
         out += [_FEEDBACK_FACTS, _SIGNAL_FACTS]
         out += [f"COMMENT ON VIEW core.{name}_facts IS '{doc}'" for name, doc in _FACTS_DOCS.items()]
+    if {"deal_registration", "opportunity", "account", "partner"} <= tables.entities.keys():
+        out += views_deals.STATEMENTS
     return out
 
 

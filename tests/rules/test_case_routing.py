@@ -79,7 +79,7 @@ def test_who_may_serve_a_case_is_said_in_words_about_cases() -> None:
     assert why(case("c"), partner("p", type=None)) == (
         "type", "the partner is of no known type, not integrator or service",
     )  # fmt: skip
-    assert why(case("c"), partner("p", type="reseller"), partner_types=[]) == ("eligible", "")
+    assert why(case("c"), partner("p", type="reseller"), partner_types=[])[0] == "eligible"
     [stopped] = route([case("c", status="in_progress")], [partner("p")], Ledger(), policy(), NOW)
     assert (stopped.outcome, stopped.note) == ("status", "the case is in_progress")
 

@@ -282,6 +282,9 @@ PartnerAccountId reference>Account readonly relation=PartnerAccount
 Prm_Partner__c reference>Account relation=Prm_Partner__r
 Prm_Credit__c picklist{{sourced|influenced|fulfilled|none}} restricted
 Prm_Lead__c reference>Lead relation=Prm_Lead__r
+Prm_Registration_Id__c string(40) external unique
+Prm_Partner_Key__c string(80)
+Prm_Protected_Until__c datetime
 """
 
 _CASE = """

@@ -17,6 +17,7 @@ from prm_sync.rules.routing.facts import (
     week_start,
 )
 from prm_sync.rules.routing.offers import (
+    Fate,
     Offer,
     Refusal,
     Transition,
@@ -26,6 +27,7 @@ from prm_sync.rules.routing.offers import (
     moved,
     reopen,
     stage_of,
+    taken_back,
     withdraw,
 )
 from prm_sync.rules.routing.policy import RoutingPolicy, load_routing, routing_schema
@@ -39,6 +41,7 @@ __all__ = [
     "Candidate",
     "CasePolicy",
     "Decision",
+    "Fate",
     "LeadFacts",
     "Ledger",
     "Offer",
@@ -66,6 +69,7 @@ __all__ = [
     "routing_schema",
     "score_of_best",
     "stage_of",
+    "taken_back",
     "unrouted",
     "week_start",
     "withdraw",

@@ -1,5 +1,7 @@
 """The life of an offer: pending -> accepted | declined | expired | withdrawn, accepted -> working -> won | lost.
 
+The seller takes back what waits, and what was accepted as long as nothing was won or lost: the lead may go in the CRM.
+
 `MOVES` is all of it; `CASE_MOVES` that of a service case, accepted -> in_progress -> resolved -> closed, or reopened.
 A move that is not there is a `Refusal`, a value: it goes to the history and moves nothing.
 """
@@ -31,8 +33,8 @@ MOVES: Mapping[Standing, Mapping[Event, Standing]] = {
         "run_out": "expired", "withdraw": "withdrawn",
     },
     # What leads to where it is already is no move: each pull says it again.
-    "accepted": {"accept": "accepted", "work": "working", "win": "won", "lose": "lost"},
-    "working": {"accept": "working", "work": "working", "win": "won", "lose": "lost"},
+    "accepted": {"accept": "accepted", "work": "working", "win": "won", "lose": "lost", "withdraw": "withdrawn"},
+    "working": {"accept": "working", "work": "working", "win": "won", "lose": "lost", "withdraw": "withdrawn"},
     "won": {"accept": "won", "win": "won"},
     "lost": {"accept": "lost", "lose": "lost"},
     "declined": {"decline": "declined", "lose": "declined"},
@@ -187,7 +189,7 @@ def due(offers: Iterable[Offer], now: datetime) -> list[Transition]:
 
 
 def withdraw(offer: Offer, at: datetime, reason: str) -> Transition | Refusal:
-    """The seller takes an offer back: a lead only while the partner has not answered, a case at any time."""
+    """The seller takes an offer back: one that waits or was accepted, but none that is won, lost or over."""
     after = offer.moves.get("withdraw")
     if after is None or after == offer.standing:
         return _refusal(offer, "withdrawn", at, "illegal" if after is None else "repeated")
@@ -214,6 +216,46 @@ def moved(offer: Offer, transition: Transition) -> Offer:
     return replace(
         offer, state=transition.state, stage=transition.stage, changed_at=transition.at, reason=transition.reason
     )
+
+
+US = "us"  #: the seller's own people
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of an offered lead, or case, in the CRM. `sold_by`: who sells what the lead was converted to."""
+
+    gone: bool = False  #: deleted
+    merged: bool = False  #: found to be another one, which has its own offer
+    status: str | None = None
+    sold_by: str | None = None  #: the partner's id, or `US`; None: nobody says
+
+
+def taken_back(offer: Offer, fate: Fate) -> str | None:
+    """Why the offer is to be withdrawn; None: it stands.
+
+    Of a lead that the partner has accepted, a conversion is what was hoped for: it ends the offer only where the
+    opportunity is another partner's, or the seller's own.
+    """
+    if fate.merged:
+        return f"the {offer.of} is one with another in the CRM"
+    if fate.gone:
+        return f"the {offer.of} is gone from the CRM"
+    if offer.of == "case" or offer.state == "pending":
+        return None if fate.status not in (None, *_OVER[offer.of]) else _told(offer, fate.status)
+    if fate.status == "disqualified":
+        return _told(offer, fate.status)
+    if fate.status == "converted" and fate.sold_by not in (None, offer.partner_id):
+        who = "the seller's own people" if fate.sold_by == US else "another partner"
+        return f"the lead was converted in the CRM for {who}"
+    return None
+
+
+_OVER: Mapping[Thing, tuple[str, ...]] = {"lead": ("converted", "disqualified"), "case": ("resolved", "closed")}
+
+
+def _told(offer: Offer, status: str | None) -> str:
+    return f"the {offer.of} is {status} in the CRM" if status else f"the {offer.of} is gone from the CRM"
 
 
 def _refusal(offer: Offer, wanted: Standing, at: datetime, code: RefusalCode) -> Refusal:
