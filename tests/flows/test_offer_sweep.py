@@ -244,7 +244,7 @@ def converted(bench: Bench, lead: str, **sold: Any) -> None:
     """The lead becomes an opportunity in the CRM, which from now on is pulled."""
     deal = {"Name": "Weber 2027", "StageName": "Prospecting", "CloseDate": "2027-06-30", **sold}
     id_ = bench.vendors.sf.load("Opportunity", [deal])[0]
-    stamps = dict.fromkeys(("SystemModstamp", "LastModifiedDate"))
+    stamps = dict.fromkeys(("SystemModstamp", "LastModifiedDate", "CreatedDate"))  # changed now
     row = {**bench.vendors.crm_row("Lead", lead), **stamps, "Status": "Closed - Converted"}
     row["ConvertedOpportunityId"] = id_
     bench.vendors.sf.load("Lead", [{n: v for n, v in row.items() if v is not None}])
