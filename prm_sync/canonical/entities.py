@@ -479,9 +479,6 @@ FACTS: dict[str, tuple[Field, ...]] = {
 }
 """By entity what its view core.<entity>_facts has. A fact `partner_id` says whose the record is, not `partner_ref`."""
 
-UNSAID = frozenset({f.name for f in OPPORTUNITY_FACTS[1:] if f.name != "deal_protected_until"} | {"registration_move"})
-"""Facts that say nothing where they are empty: their remote fields are left as they are. Others empty theirs."""
-
 SHARED_FACTS = (
     Field("shared_key", Kind.TEXT, "Key of the copy that a partner sees, '<id>:<partner id>': a mapping to a PRM that "
           "writes it gets one record for each partner", "R024"),
@@ -489,6 +486,9 @@ SHARED_FACTS = (
     Field("shared_partner_name", Kind.TEXT, "That partner's name", "R024"),
 )  # fmt: skip
 """What is known of the copy of a record that a partner sees: no part of the record, so no policy names it."""
+
+UNSAID = frozenset({f.name for f in OPPORTUNITY_FACTS[1:] if f.name != "deal_protected_until"} | {"registration_move"})
+"""Facts that say nothing where they are empty: their remote fields are left as they are. Others empty theirs."""
 
 
 def facts_of(entity: Entity) -> tuple[Field, ...]:

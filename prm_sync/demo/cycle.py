@@ -125,10 +125,10 @@ def run_demo(options: DemoOptions) -> DemoResult:
             delivered=sum(r.sum("written", *PUSHES, connection="prm") for r in rounds),
             written_back=sum(r.sum("written", *PUSHES, connection="crm") for r in rounds),
             refused=sum(r.sum("refused", *PUSHES) for r in rounds), scenes=_once_each(rounds),
-            notices=sum(r.sum("written", *PUSHES, connection=place.PORTAL) for r in rounds),
+            notices=sum(r.sum("written", *PUSHES, connection="portal") for r in rounds),
             notice=scenes.shipping_notice(app, order), case=service.routed_case(app),
             what_if=scenes.what_if(app, folder, start),
-            third_run_writes=third.traffic.writes + third.sum("written", *PUSHES, connection=place.PORTAL),
+            third_run_writes=third.traffic.writes + third.sum("written", *PUSHES, connection="portal"),
             third_run_reads=third.traffic.reads,
             first_run_reads=first.traffic.reads, third_run_records=third.sum("read", "pull"),
             pulled_by=first.by_connection("read", "pull"), bad=made.bad, duplicates=made.duplicates,
@@ -198,9 +198,9 @@ def _round(
         _push(app, "crm", "Case", this)
         step.done(f"{this.sum('written', *PUSHES, connection='crm')} leads, partners and cases written")
     with say.step("push to the partners' folder") as step:
-        for stream in place.TABLES:
-            _push(app, place.PORTAL, stream, this)
-        step.done(f"{this.sum('written', *PUSHES, connection=place.PORTAL)} notices, signals and cases written")
+        for stream in dict.fromkeys(m.stream for m in app.back_mappings() if m.connection == "portal"):
+            _push(app, "portal", stream, this)
+        step.done(f"{this.sum('written', *PUSHES, connection='portal')} notices, signals and cases written")
     for scene in this.scenes[decided:]:
         say.scene(scene)
     for report in keep:

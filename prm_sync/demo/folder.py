@@ -21,8 +21,7 @@ SECRETS = ("client_secret", "public_key", "secret_key")  #: keys of the credenti
 WHAT_IF = "what-if.yaml"  #: the routing policy with leads dealt in turn, for `prm-sync simulate`
 MARK = ".prm-sync-demo"  #: says that the folder is the demo's, to be deleted by the next
 
-PORTAL = "portal"  #: the folder that partners see
-TABLES: Mapping[str, tuple[str, ...]] = {
+PORTAL = {
     "cases": (
         "Key", "Partner", "Assignment", "Case", "Priority", "Subject", "Description", "Product", "Customer", "City",
         "Country", "Contact", "Contact Phone", "Opened At", "Assigned At", "Answer By", "Solve By",
@@ -113,12 +112,12 @@ def write_project(folder: Path, systems: Systems, targets_csv: str, size: Size) 
 
 def portal_of(folder: Path) -> dict[str, Any]:
     """The connection of the partners' folder, which is made."""
-    portal = folder / PORTAL
+    portal = folder / "portal"
     portal.mkdir(exist_ok=True)
-    writes = {name: {"key": columns[0], "columns": list(columns)} for name, columns in TABLES.items()}
+    writes = {name: {"key": columns[0], "columns": list(columns)} for name, columns in PORTAL.items()}
     return {
         "connector": "files", "kind": "prm", "config": {"folder": str(portal), "writes": writes},
-        "streams": list(TABLES),
+        "streams": list(PORTAL),
     }  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from prm_sync.app import App
-from prm_sync.demo.folder import PORTAL, WHAT_IF
+from prm_sync.demo.folder import WHAT_IF
 from prm_sync.demo.systems import Systems
 from prm_sync.demo.words import PRODUCTS, TONGUES
 from prm_sync.errors import PrmSyncError
@@ -103,7 +103,7 @@ def shipping_notice(app: App, order_id: str) -> Scene:
     assert row is not None
     return Scene(
         "notice", f"order {seen['Order']} left with {seen['Carrier']}, promised for {seen['Promised']}",
-        f"{seen['Partner']} has the notice: {PORTAL}/shipping_notices.csv, and no amount and no preference in it",
+        f"{seen['Partner']} has the notice: portal/shipping_notices.csv, and no amount and no preference in it",
         f"prm-sync sharing explain {row.entity_id} --entity order", 0, str(row.entity_id),
     )  # fmt: skip
 

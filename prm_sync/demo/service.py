@@ -11,11 +11,11 @@ from typing import Literal
 import sqlalchemy as sa
 
 from prm_sync.app import App
-from prm_sync.demo.folder import PORTAL
 from prm_sync.demo.scenes import Scene
 from prm_sync.errors import PrmSyncError
 from prm_sync.rules.routing import explain
 
+PORTAL = "portal"  #: the connection, and the folder, that partners see
 Fate = Literal["solved", "declined", "silent", "at work"]
 FATES: tuple[Fate, ...] = ("solved", "declined", "silent", "at work")  #: of cases, in turn
 RESOLUTION = "已更换电源，设备恢复正常"

@@ -12,6 +12,7 @@ import msgspec
 
 from prm_sync.app import App, StreamMapping
 from prm_sync.connect.protocol import Stream
+from prm_sync.errors import ConfigError
 from prm_sync.flows.disclosing import Disclosing, Leaving, asked, goes_by_partners, sharing_of
 from prm_sync.flows.holding import Holding
 from prm_sync.rules import reconcile
@@ -70,14 +71,22 @@ def scope_of(kind: str, mapping: StreamMapping) -> targets.Scope:
 
     A PRM gets the leads that are offered, and copies of what belongs to its partners where their key (`shared_key`) is
     written to them; a CRM gets the deals that are registered; everything else is an update of a record that is there.
+    Raises ConfigError for a mapping that asks for what only copies have.
     """
-    if (kind, mapping.entity) == ("crm", "opportunity"):
-        return "registered"
-    if kind != "prm" or mapping.back is None:
-        return "known"
-    if mapping.entity == "lead":
+    uses = mapping.back.uses if mapping.back is not None else ()
+    if kind == "prm" and mapping.entity == "lead":
         return "offered"
-    return "shared" if "shared_key" in mapping.back.uses else "known"
+    if kind == "prm" and "shared_key" in uses:
+        return "shared"
+    if kind == "crm" and mapping.entity == "opportunity":
+        return "registered"
+    for name in targets.SHARED_WITH:
+        if name in uses:
+            raise ConfigError(
+                f"back: {name} is known of the copies that a PRM gets, by a mapping that writes `shared_key`; write it "
+                "in such a mapping, or leave it out", file=mapping.spec.file,
+            )  # fmt: skip
+    return "known"
 
 
 def planned(app: App, mapping: StreamMapping, stream: Stream, *, after: int, kinds: Mapping[str, str]) -> Plan:

@@ -122,8 +122,8 @@ def build(entities: Mapping[str, Entity] = ENTITIES) -> Tables:
     tables_repair.add(metadata)
     tables_plans.add(metadata)
     tables_registrations.add(metadata)
-    tables_signals.add(metadata)
     tables_deals.add(metadata)
+    tables_signals.add(metadata)
     return Tables(metadata, made)
 
 

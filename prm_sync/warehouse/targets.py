@@ -27,12 +27,12 @@ _FACTS_TOUCHED = {
     "lead": "offer_touched", "partner": "perf_touched", "case": "offer_touched", "opportunity": "deal_touched",
     "deal_registration": "registration_touched",
 }  # fmt: skip
-_PARTNER_KEYS = {"deal_registration": "f.registration_partner_key"}  #: whose record it is, of those that say so
 _COUNTED_BESIDES = {
     "lead": (offers.LOCK, "partner"), "partner": (performance.LOCK,), "feedback": ("account",),
     "case": (offers.CASES.lock, "partner", "account", "contact"),
     "opportunity": (registrations.LOCK, "partner", "account"), "deal_registration": (registrations.LOCK,),
 }  # fmt: skip
+_PARTNER_KEYS = {"deal_registration": "f.registration_partner_key"}  #: whose record it is, of those that say so
 _TOUCHED_BESIDES = {
     "feedback": """SELECT g.id FROM core.account a
         JOIN core.crosswalk x ON x.entity = 'account' AND x.entity_id = coalesce(a.merged_into, a.id)
@@ -81,26 +81,19 @@ def changed(
     facts = [f.name for f in FACTS.get(entity, ()) if f.name != "id" and f.name in uses]
     copy = [u for u in uses if u in SHARED_WITH] if scope == "shared" else []
     fields = [u for u in uses if u != "id" and u not in facts and u not in copy]
+    known = {"c": connection, "s": stream, "after": after, "size": BATCH}
     match scope:
-        case "offered":
-            query = _offered(fields, facts, by_partner=by_partner)
-        case "registered":
-            query = _registered(fields, facts)
         case "shared":
-            query = _shared(entity, fields, facts, copy)
+            pages = _copies(db, _touched(entity), _shared(entity, fields, facts, copy), known)
+        case "offered":
+            pages = _records(db, _offered(fields, facts, by_partner=by_partner), known)
+        case "registered":
+            pages = _records(db, _registered(fields, facts), known)
         case "known":
-            query = f"{_known(entity, fields, facts)} {_IN_ORDER}"
+            pages = _records(db, f"{_known(entity, fields, facts)} {_IN_ORDER}", known)
     names = (*fields, *facts, *copy)
     references = {f.name for f in FACTS.get(entity, ()) if f.kind is Kind.REFERENCE}
-    last = ("", "")
-    while True:
-        with db.begin() as tx:
-            rows = tx.execute(
-                sa.text(query),
-                {"c": connection, "s": stream, "after": after, "id": last[0], "target": last[1], "size": BATCH},
-            ).mappings().all()  # fmt: skip
-        if not rows:
-            return
+    for rows in pages:
         yield [
             Target(
                 r["entity_id"], r["target"], r["op"], r["remote_id"],
@@ -109,9 +102,32 @@ def changed(
             )
             for r in rows
         ]  # fmt: skip
+
+
+def _records(db: sa.Engine, query: str, known: dict[str, Any]) -> Iterator[Sequence[sa.RowMapping]]:
+    last = ("", "")
+    while True:
+        with db.begin() as tx:
+            rows = tx.execute(sa.text(query), {**known, "id": last[0], "target": last[1]}).mappings().all()
+        if not rows:
+            return
+        yield rows
         last = (rows[-1]["entity_id"], rows[-1]["target"])
 
 
+def _copies(db: sa.Engine, touched: str, query: str, known: dict[str, Any]) -> Iterator[Sequence[sa.RowMapping]]:
+    """A page is so many entities with all their copies; those that have none are no end."""
+    last = ""
+    while True:
+        with db.begin() as tx:
+            ids = tx.execute(sa.text(touched), {**known, "id": last}).scalars().all()
+            if not ids:
+                return
+            given = {"c": known["c"], "s": known["s"], "ids": list(ids)}
+            rows = tx.execute(sa.text(query), given).mappings().all()
+        if rows:
+            yield rows
+        last = ids[-1]
 def _said(name: str, value: Any, connection: str, references: Collection[str]) -> bool:
     """Whether it says anything to this connection: a reference into another one says nothing."""
     if value is None:
@@ -122,7 +138,7 @@ def _said(name: str, value: Any, connection: str, references: Collection[str]) -
 def _known(entity: str, fields: Sequence[str], facts: Sequence[str]) -> str:
     columns = "".join(f', g."{f}"' for f in fields) + "".join(f', f."{f}"' for f in facts)
     join = f"JOIN core.{entity}_facts f ON f.id = g.id" if facts else ""
-    touched = f"OR f.{_FACTS_TOUCHED[entity]} > :after" if facts else ""
+    touched = f"OR f.{_FACTS_TOUCHED[entity]} > :after" if facts and entity in _FACTS_TOUCHED else ""
     partner_key = _PARTNER_KEYS.get(entity, "NULL::text") if facts else "NULL::text"
     closed = "AND s.status IS DISTINCT FROM 'converted'" if entity == "lead" else ""  # a CRM keeps those as they are
     return f"""
@@ -195,7 +211,7 @@ def _shared(entity: str, fields: Sequence[str], facts: Sequence[str], copy: Sequ
     join = f"LEFT JOIN core.{entity}_facts f ON f.id = w.id" if facts else ""
     join += f" AND f.{PARTNER} = w.said" if facts and _by_facts(entity) else ""
     return f"""
-        WITH touched AS ({_shared_touched(entity)}),
+        WITH touched AS MATERIALIZED (SELECT unnest(cast(:ids AS text[])) AS id),
         now AS (
             SELECT DISTINCT ON (t.id, p.id) t.id, p.id AS partner_id, b.id AS said {_now(entity, "touched t")}
         ),
@@ -219,8 +235,7 @@ def _shared(entity: str, fields: Sequence[str], facts: Sequence[str], copy: Sequ
             WHERE x.entity = '{entity}' AND x.entity_id = w.id AND x.connection = :c AND x.stream = :s
               AND s.shared_key = w.target
             ORDER BY s.deleted_at IS NOT NULL, s.arrived LIMIT 1) s ON true
-        WHERE (w.id, w.target) > (:id, :target)
-        ORDER BY w.id, w.target LIMIT :size
+        ORDER BY w.id, w.target
     """
 
 
@@ -255,11 +270,11 @@ def _partners_of(entity: str, id_: str) -> str:
     )
 
 
-def _shared_touched(entity: str) -> str:
-    """SQL for the ids of which the record, a copy, what is known of it here, or its partner changed after :after."""
+def _touched(entity: str) -> str:
+    """SQL for the next ids of which the record, a copy, what is known of it here, or its partner changed."""
     parts = [
         f'SELECT id FROM core."{entity}" WHERE touched > :after',
-        f"""SELECT x.entity_id FROM core.{entity}_source s
+        f"""SELECT x.entity_id AS id FROM core.{entity}_source s
             JOIN core.crosswalk x ON x.connection = s.connection AND x.stream = s.stream AND x.remote_id = s.remote_id
             WHERE x.entity = '{entity}' AND s.connection = :c AND s.stream = :s AND s.touched > :after""",
     ]
@@ -279,7 +294,8 @@ def _shared_touched(entity: str) -> str:
                 JOIN core."{entity}" g ON g.partner_ref = x.connection || ':' || x.remote_id
                 WHERE p.touched > :after"""
         )
-    return " UNION ".join(parts)
+    page = "(SELECT DISTINCT id FROM ({}) t WHERE id > :id ORDER BY id LIMIT :size)"
+    return " UNION ".join(page.format(part) for part in parts) + " ORDER BY id LIMIT :size"
 
 
 def records(db: sa.Engine, connection: str, stream: str) -> int:

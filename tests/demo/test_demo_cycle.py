@@ -22,7 +22,7 @@ from rich.console import Console
 
 from prm_sync.demo.company import TWINS, Company, Size, company
 from prm_sync.demo.cycle import Demo, DemoOptions, run_demo
-from prm_sync.demo.folder import PORTAL, SECRETS, home_of
+from prm_sync.demo.folder import SECRETS, home_of
 from prm_sync.demo.result import DemoResult
 from prm_sync.demo.scenes import CONFLICTS, Scene
 from prm_sync.demo.service import RESOLUTION, RESPOND_H, SOLVE_H
@@ -317,7 +317,7 @@ def test_a_case_went_to_a_service_partner_who_solved_it_and_the_crm_knows(played
         for n in ("Assigned", "First_Response", "Resolved")
     )
     assert (responded - given, solved - given) == (timedelta(hours=RESPOND_H), timedelta(hours=SOLVE_H))
-    with (played.folder / PORTAL / "cases.csv").open(encoding="utf-8-sig", newline="") as file:
+    with (played.folder / "portal" / "cases.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = {r["Key"]: r for r in csv.DictReader(file)}
     [seen] = [r for key, r in rows.items() if key.startswith(f"{told.concerns}:partner_")]
     assert (seen["Subject"], seen["Contact"] != "") == (row["Subject"], True)
@@ -338,7 +338,7 @@ def test_a_case_that_a_partner_declined_or_left_unanswered_went_on(played):
 
 def test_a_partner_sees_when_an_order_of_its_customer_ships_and_nothing_of_its_price(played):
     notice = played.result.notice
-    with (played.folder / PORTAL / "shipping_notices.csv").open(encoding="utf-8-sig", newline="") as file:
+    with (played.folder / "portal" / "shipping_notices.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     [shipped] = [r for r in rows if r["Status"] == "shipped"]
     assert shipped["Key"].startswith(f"{notice.concerns}:partner_")

@@ -9,7 +9,7 @@ import pytest
 
 from prm_sync.app import shipped
 from prm_sync.connect import Context
-from prm_sync.demo.folder import TABLES, portal_of
+from prm_sync.demo.folder import PORTAL, portal_of
 from prm_sync.project import Connection
 from prm_sync.rules.mapping import load_all
 from prm_sync_files import CONNECTOR
@@ -32,7 +32,7 @@ def test_the_folder_is_a_prm_with_four_tables_that_are_written_by_key(tmp_path: 
     assert all(s.key == "Key" and s.write_batch for s in streams)
 
 
-@pytest.mark.parametrize("stream", TABLES)
+@pytest.mark.parametrize("stream", PORTAL)
 def test_each_table_has_the_columns_that_the_shipped_mapping_knows_and_no_others(stream: str) -> None:
     specs, errors = load_all(shipped("mappings"), connectors={"files_prm"})
     assert errors == []
@@ -41,4 +41,4 @@ def test_each_table_has_the_columns_that_the_shipped_mapping_knows_and_no_others
     }
     if not known:
         pytest.skip("no mapping for it is shipped yet")
-    assert known == set(TABLES[stream])
+    assert known == set(PORTAL[stream])

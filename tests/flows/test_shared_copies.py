@@ -7,11 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from partnerside import PartnerSide, grant, partner_side
+from partnerside import NOTICES, PartnerSide, grant, partner_side
 from workbench import Project
 
+from prm_sync.errors import ConfigError
+from prm_sync.flows.disclosing import seen_of
 from prm_sync.flows.push import plan
 from prm_sync.rules.sharing import SharingPolicy
+from prm_sync.warehouse import targets
 
 FIELDS = ("number", "carrier", "tracking", "promised_date")
 
@@ -155,3 +158,35 @@ def test_what_somebody_deletes_at_the_portal_is_not_made_again(side: PartnerSide
     assert side.cycle() == 0
     side.erp.put("orders", "o1", Carrier="DHL")
     assert side.cycle() == 0
+
+
+def test_a_mapping_that_asks_for_what_only_copies_have_is_told_so(project: Project) -> None:
+    wrong = NOTICES.replace("  Key: shared_key\n", "  Key: number\n")
+    with (
+        partner_side(project, grant("order", FIELDS), {"drop/order": wrong}) as side,
+        pytest.raises(ConfigError, match="shared_partner_key is known of the copies"),
+    ):
+        side.push()
+
+
+def test_what_a_partner_sees_is_explained_for_whoever_the_record_belongs_to(side: PartnerSide) -> None:
+    side.erp.put("orders", "o1", Number="100", Partner="p1", Carrier="DHL")
+    side.read()
+    [order] = side.rows("SELECT id FROM core.order WHERE number = '100'")
+    [mine] = seen_of(side.app, "order", order["id"], None)
+    assert (mine.partner.key, mine.told.values) == ("dongfeng", {"number": "100", "carrier": "DHL"})
+    assert mine.told.withheld["partner_ref"] == "no entry in force names it"
+    [other] = seen_of(side.app, "order", order["id"], "nguyen")
+    assert (other.partner.tier, other.told.terms["carrier"].purpose) == ("silver", "The partner tells the customer")
+
+
+def test_pages_of_records_that_nobody_sees_are_no_end(side: PartnerSide, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(targets, "BATCH", 3)
+    for n in range(20):
+        side.erp.put("orders", f"o{n}", Number=str(n), Partner={0: "p1", 1: "p2"}.get(n % 10))
+    assert side.cycle() == 4
+    assert sorted(r["Number"] for r in side.drop.all("notices")) == ["0", "1", "10", "11"]
+    assert side.cycle() == 0
+    side.erp.put("partners", "p1", Status="ended")
+    assert side.cycle() == 2
+    assert sorted(r["Number"] for r in side.drop.all("notices")) == ["1", "11"]
