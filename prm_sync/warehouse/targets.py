@@ -24,11 +24,12 @@ from prm_sync.warehouse.views import entity_of
 Scope = Literal["known", "offered", "shared", "registered"]
 BATCH = 5_000
 _FACTS_TOUCHED = {
-    "lead": "offer_touched", "partner": "perf_touched", "opportunity": "deal_touched",
+    "lead": "offer_touched", "partner": "perf_touched", "case": "offer_touched", "opportunity": "deal_touched",
     "deal_registration": "registration_touched",
 }  # fmt: skip
 _COUNTED_BESIDES = {
     "lead": (offers.LOCK, "partner"), "partner": (performance.LOCK,), "feedback": ("account",),
+    "case": (offers.CASES.lock, "partner", "account", "contact"),
     "opportunity": (registrations.LOCK, "partner", "account"), "deal_registration": (registrations.LOCK,),
 }  # fmt: skip
 _PARTNER_KEYS = {"deal_registration": "f.registration_partner_key"}  #: whose record it is, of those that say so
