@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import pytest
 import sqlalchemy as sa
 from workbench import MONDAY, Bench, Project
 
@@ -44,13 +45,14 @@ def known(bench: Bench) -> None:
     bench.clock.advance(seconds=10)
 
 
-def test_two_processes_that_route_at_once_never_exceed_a_capacity(bench: Bench, project: Project) -> None:
+@pytest.mark.parametrize("choice", ["best", "optimal"])  # lead by lead, as the other two, and a batch as a whole
+def test_two_processes_that_route_at_once_never_exceed_a_capacity(bench: Bench, project: Project, choice: str) -> None:
     leads(bench, 60)
     for n, name in enumerate(("nordwind", "शक्ति", "saigon")):
         bench.vendors.partner(f"p{n}", company_name=name, weekly_capacity=9 + n)
     known(bench)
     command = [sys.executable, str(Path(__file__).with_name("routing_process.py")), str(project.folder)]
-    command += [project.database_url, bench.clock.at.isoformat()]
+    command += [project.database_url, bench.clock.at.isoformat(), choice]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     both = [subprocess.Popen(command, **pipes) for _ in range(2)]  # type: ignore[call-overload]
     for p in both:
