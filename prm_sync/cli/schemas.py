@@ -25,6 +25,7 @@ def all_schemas(*, installed: bool = False) -> Mapping[str, dict[str, Any]]:
     from prm_sync.rules.registrations import registrations_schema
     from prm_sync.rules.routing.policy import routing_schema
     from prm_sync.rules.sharing import sharing_schema
+    from prm_sync.rules.signals import signals_schema
 
     names = registry.names() if installed else SHIPPED
     return {
@@ -36,6 +37,7 @@ def all_schemas(*, installed: bool = False) -> Mapping[str, dict[str, Any]]:
         "survivorship": survivorship_schema(),
         "authority": authority_schema(),
         "registrations": registrations_schema(),
+        "signals": signals_schema(),
     }
 
 

@@ -1,4 +1,7 @@
-"""measure: core + ledger -> mart. Performance per partner and month, for the partners of whom something changed."""
+"""measure: core + ledger -> mart. Performance per partner and month, for the partners of whom something changed.
+
+And signals of demand, for the partners in whose regions it changed.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import time
 
 from prm_sync.app import App
 from prm_sync.flows.report import FlowReport
+from prm_sync.flows.signals import tell_demand
 from prm_sync.rules.performance import DEFINITION_VERSION, performance
 from prm_sync.warehouse import offers, progress, source
 from prm_sync.warehouse import performance as mart
@@ -18,7 +22,7 @@ _READS = ("opportunity", offers.LOCK, "target", "partner")
 
 
 def measure(app: App, *, dagster_run_id: str | None = None) -> FlowReport:
-    """Bring `mart.partner_performance` up to date."""
+    """Bring `mart.partner_performance` and the signals of demand up to date."""
     now = app.clock()
     with running(app.db, "measure", "", now, dagster_run_id=dagster_run_id) as run:
         began = time.perf_counter()
@@ -34,6 +38,7 @@ def measure(app: App, *, dagster_run_id: str | None = None) -> FlowReport:
             )  # fmt: skip
             changed = mart.write(tx, partners, rows, source.change_number(tx, mart.LOCK), now) if partners else 0
             progress.keep(tx, "measure", upto, hash_)
+        tell_demand(app, report)
         report.add(partners=len(partners), months=len(rows), changed=changed)
         report.work_s = time.perf_counter() - began
     log.info("measured", extra={"counts": dict(report.numbers)})

@@ -13,7 +13,15 @@ from prm_sync.flows.push import push
 from prm_sync.flows.refine import refine
 from prm_sync.flows.route import route
 from prm_sync.orchestration import checks, figures, lineage, repair_checks
-from prm_sync.orchestration.catalogue import MEASURING_READS, ROUTING_READS, Catalogue, StreamEntry, digest, plain
+from prm_sync.orchestration.catalogue import (
+    MEASURED,
+    MEASURING_READS,
+    ROUTING_READS,
+    Catalogue,
+    StreamEntry,
+    digest,
+    plain,
+)
 from prm_sync.orchestration.edge import OpenOnce, command, headlines, numbers, settled, sql
 from prm_sync.orchestration.keys import LEDGER, PERFORMANCE, core_key, push_key, raw_key, remote_key
 from prm_sync.orchestration.project_asset import project_asset
@@ -254,9 +262,9 @@ def facts_of(catalogue: Catalogue) -> dict[str, dg.AssetKey]:
     """The assets that hold what we know about an entity besides its fields."""
     facts: dict[str, dg.AssetKey] = {}
     if catalogue.routes:
-        facts["lead"] = LEDGER
+        facts |= dict.fromkeys(("lead", "opportunity", "deal_registration"), LEDGER)
     if catalogue.measures:
-        facts["partner"] = PERFORMANCE
+        facts |= dict.fromkeys(MEASURED, PERFORMANCE)
     return facts
 
 
@@ -265,7 +273,8 @@ def push_deps(catalogue: Catalogue, entry: StreamEntry) -> list[dg.AssetKey]:
     facts = facts_of(catalogue)
     found = [lineage.origin_of(m, f.name, facts) for m in entry.backs for rule in m.spec.back for f in rule.sources]
     filled = {core_key(name) for name in catalogue.entities} | set(facts.values())
-    wanted = dict.fromkeys([*(core_key(m.entity) for m in entry.backs), *found])
+    known = [facts[m.entity] for m in entry.backs if m.entity in facts]
+    wanted = dict.fromkeys([*(core_key(m.entity) for m in entry.backs), *found, *known])
     return [raw_key(entry), *(key for key in wanted if key in filled)]  # what is there, and what should be
 
 

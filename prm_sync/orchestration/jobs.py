@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import dagster as dg
 
-from prm_sync.orchestration.catalogue import Catalogue, Patience, patience
+from prm_sync.orchestration.catalogue import MEASURED, Catalogue, Patience, patience
 from prm_sync.orchestration.keys import LEDGER, PERFORMANCE, PROJECT, core_key, push_key, raw_key
 from prm_sync.orchestration.purge import PURGE_CRON, purge
 
@@ -53,7 +53,7 @@ def asset_jobs(catalogue: Catalogue) -> dict[str, object]:
             f"Pull every stream of {connection} and refine what it feeds",
         )  # fmt: skip
     if catalogue.measures:
-        told = [push_key(s) for s in catalogue.pushed if any(m.entity == "partner" for m in s.backs)]
+        told = [push_key(s) for s in catalogue.pushed if any(m.entity in MEASURED for m in s.backs)]
         add(MEASURE, [PERFORMANCE, *told], "Measure partner performance, and tell it where a mapping says so")
     return jobs
 

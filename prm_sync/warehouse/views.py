@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from prm_sync.canonical.model import Entity, Kind, Pii
+from prm_sync.warehouse import views_deals
 from prm_sync.warehouse.bulk import quoted
 from prm_sync.warehouse.tables import EntityTables, Tables
 
@@ -22,6 +23,11 @@ def view_statements(tables: Tables) -> list[str]:
         if {"contact", "account", "opportunity"} <= tables.entities.keys():
             out += [_LEAD_MATCHES, f"COMMENT ON VIEW core.lead_match IS '{_MATCH_DOC}'"]
         out += [f"COMMENT ON VIEW {name} IS '{doc}'" for name, doc in _DOCS.items()]
+    if {"partner", "account", "feedback", "signal"} <= tables.entities.keys():
+        out += [_FEEDBACK_FACTS, _SIGNAL_FACTS]
+        out += [f"COMMENT ON VIEW core.{name}_facts IS '{doc}'" for name, doc in _FACTS_DOCS.items()]
+    if {"deal_registration", "opportunity", "account", "partner"} <= tables.entities.keys():
+        out += views_deals.STATEMENTS
     return out
 
 
@@ -152,6 +158,24 @@ SELECT DISTINCT ON (partner_id) partner_id AS id,
        touched AS perf_touched
 FROM mart.partner_performance WHERE period <= date_trunc('month', as_of)::date ORDER BY partner_id, period DESC
 """
+
+_FEEDBACK_FACTS = f"""
+CREATE VIEW core.feedback_facts AS
+SELECT g.id, coalesce(
+         {entity_of('partner=g.partner_ref')},
+         (SELECT k.id FROM core.partner k WHERE k.partner_key = g.partner_key AND k.merged_into IS NULL LIMIT 1),
+         (SELECT {entity_of('partner=a.partner_ref')}
+          FROM core.account a WHERE a.id = {entity_of('account=g.account_ref')})
+       ) AS partner_id
+FROM core.feedback g
+"""
+
+_SIGNAL_FACTS = "CREATE VIEW core.signal_facts AS SELECT signal_id AS id, partner_id FROM ledger.signal_audience"
+
+_FACTS_DOCS = {
+    "feedback": "The partner who is told what a customer says: whom it names, else who serves the account",
+    "signal": "The partners who are told of a change of demand, one row each",
+}
 
 _OFFERS = """
 CREATE VIEW mart.offers AS

@@ -12,8 +12,8 @@ FOLDER = Path(__file__).parents[2] / "mappings" / "files"
 MAPPINGS = sorted(p for p in FOLDER.glob("*.yaml") if not p.name.endswith(".cases.yaml"))
 
 
-def test_leads_partners_and_targets_can_come_from_files() -> None:
-    assert [path.stem for path in MAPPINGS] == ["lead", "partner", "target"]
+def test_leads_partners_targets_and_feedback_can_come_from_files() -> None:
+    assert [path.stem for path in MAPPINGS] == ["feedback", "lead", "partner", "target"]
 
 
 @pytest.mark.parametrize("path", MAPPINGS, ids=lambda path: path.stem)

@@ -107,6 +107,15 @@ leads_ = st.builds(
 )  # fmt: skip
 
 
+def with_twins(leads: list[LeadFacts], twins: list[tuple[int, str, int]]) -> list[LeadFacts]:
+    """And leads that differ from one of them in one field only, which they have from another."""
+    made = [
+        leads[a % len(leads)]._replace(id=f"{n}{leads[a % len(leads)].id}", **{f: getattr(leads[b % len(leads)], f)})
+        for n, (a, f, b) in enumerate(twins)
+    ]
+    return [*leads, *made]
+
+
 def world_of(
     leads: list[LeadFacts], partners: list[PartnerFacts], now: datetime, ledger: Ledger, rules: dict[str, Any]
 ) -> World:
@@ -146,7 +155,11 @@ class World:
 
 worlds = st.builds(
     world_of,
-    st.lists(leads_, min_size=4, max_size=16, unique_by=lambda lead: lead.id),
+    st.builds(
+        with_twins,
+        st.lists(leads_, min_size=3, max_size=8, unique_by=lambda lead: lead.id),
+        st.lists(st.tuples(st.integers(0, 7), some(LeadFacts._fields[1:]), st.integers(0, 7)), min_size=4, max_size=14),
+    ),
     st.lists(partners_, min_size=3, max_size=7, unique_by=lambda p: p.id),
     some([NOW, FRIDAY, SUNDAY]),
     st.builds(Ledger, week=counts, open=counts, day=counts),
