@@ -172,7 +172,8 @@ def _shared(entity: str, fields: Sequence[str], facts: Sequence[str], copy: Sequ
             UNION ALL
             SELECT t.id, NULL, NULL, l.target, 'delete', max(l.partner_key)
             FROM touched t JOIN ops.share_log l ON l.entity_id = t.id
-            WHERE l.entity_id = ANY(:ids) AND l.entity = '{entity}' AND l.connection = :c AND l.stream = :s AND l.kind = 'shared'
+            WHERE l.entity_id = ANY(:ids) AND l.entity = '{entity}' AND l.connection = :c AND l.stream = :s
+              AND l.kind = 'shared'
               AND NOT EXISTS (SELECT FROM now n WHERE n.id = t.id AND n.id || ':' || n.partner_id = l.target)
             GROUP BY t.id, l.target
         )
