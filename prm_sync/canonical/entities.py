@@ -16,6 +16,8 @@ PARTNER_TYPES = (
     "contractor", "broker", "market_maker", "marketer", "technology", "other",
 )  # fmt: skip
 CASE_STATUSES = ("new", "assigned", "accepted", "in_progress", "waiting", "resolved", "closed", "reopened")
+CASE_PRIORITIES = ("low", "medium", "high", "critical")
+USUAL_PRIORITY = "medium"  #: what a case without a priority counts as
 REGISTRATION_STATUSES = (
     "draft", "submitted", "under_review", "pending_approval", "approved", "rejected", "duplicate", "incomplete",
     "cancelled", "converted", "won", "lost", "expired",
@@ -160,6 +162,7 @@ OPPORTUNITY = Entity(
         _ref("partner_ref", "partner", "The partner with the primary credit", "R050"),
         _choice("credit", "What the partner is credited with", CREDITS, "R050"),
         _ref("lead_ref", "lead", "The lead the deal came from", "R055"),
+        _text("prm_registration_id", "The deal registration behind it, as this system gave it to the source", "R048"),
         _text("owner", "The seller's own person in charge, as the source names them", "R017"),
         Field("first_activity_at", Kind.INSTANT, "First activity of the seller's own people", "R048"),
         _CREATED, _IS_TEST,
@@ -195,10 +198,19 @@ CASE = Entity(
         _ref("account_ref", "account", "Whose case it is", "R070"), _ref("contact_ref", "contact", "Who asks", "R070"),
         _ref("partner_ref", "partner", "The partner who serves", "R070"), _text("product", "Product concerned", "R070"),
         _choice("status", "State of the case", CASE_STATUSES, "R070"),
-        _choice("priority", "How urgent it is", ("low", "medium", "high", "critical"), "R086"), _COUNTRY,
+        _choice("priority", "How urgent it is", CASE_PRIORITIES, "R086"), _COUNTRY,
+        Field("language", Kind.LANGUAGE, "Language of the person who asks, ISO 639-1; else the contact's", "R134",
+              _PERSON),
+        _text("required_certification", "Certificate that a partner needs to serve this case", "R029"),
         Field("opened_at", Kind.INSTANT, "When the customer asked", "R083"),
         Field("first_response_at", Kind.INSTANT, "First answer", "R083"),
-        Field("resolved_at", Kind.INSTANT, "When it was solved", "R083"), _SHARED_KEY, _CREATED, _IS_TEST,
+        Field("resolved_at", Kind.INSTANT, "When it was solved", "R083"), *_SHARING,
+        _text("offer_key", "The offer that the record answers, as this system gave it to the source", "R070"),
+        _choice("answer", "What the partner said to the offer", ("accepted", "declined"), "R070"),
+        Field("answered_at", Kind.INSTANT, "When the partner answered", "R070"),
+        _text("decline_reason", "Why the partner declined, in the PRM's words", "R070"),
+        _choice("partner_stage", "How far the partner is with the case", ("open", "in_progress", "resolved"), "R070"),
+        _text("resolution", "What the partner did, in its words", "R086", _PERSON), _SHARED_KEY, _CREATED, _IS_TEST,
     ),
 )  # fmt: skip
 
@@ -389,6 +401,42 @@ PARTNER_FACTS = (
           "Won with primary credit `sourced`, by close date, in minor units of `perf_currency`", "R034"),
     Field("perf_currency", Kind.CURRENCY, "Currency of the revenue", "R034"),
     Field("perf_attainment", Kind.NUMBER, "actual / target of the revenue target of the period, 1 = reached", "R035"),
+    Field("perf_cases", Kind.INTEGER, "Service cases given to the partner in the month", "R083"),
+    Field("perf_case_response_hours", Kind.NUMBER, "Median hours from the offer of a case to the first answer to the "
+          "customer", "R083"),
+    Field("perf_case_resolution_hours", Kind.NUMBER, "Median hours from the opening of a case to its solution", "R083"),
+)  # fmt: skip
+
+CASE_FACTS = (
+    Field("id", Kind.TEXT, "The case's id here"),
+    Field("partner_id", Kind.TEXT, "The partner who has the case now: the latest offer waits or was accepted", "R070"),
+    Field("offer_key", Kind.TEXT, "Key of the latest offer, '<case id>:<rank>'; a PRM gives it back with the answer",
+          "R070"),
+    Field("offer_state", Kind.CHOICE, "State of the latest offer", "R070",
+          choices=("pending", "accepted", "declined", "expired", "withdrawn")),
+    Field("offer_standing", Kind.CHOICE, "The same, and how far the partner is where it was accepted", "R070",
+          choices=("pending", "accepted", "in_progress", "resolved", "closed", "reopened", "declined", "expired",
+                   "withdrawn")),
+    Field("offer_partner_name", Kind.TEXT, "Partner of the latest offer", "R070"),
+    Field("offer_partner_key", Kind.TEXT, "That partner's key in the PRM", "R070"),
+    Field("offered_at", Kind.INSTANT, "When the latest offer was made", "R070"),
+    Field("offer_expires_at", Kind.INSTANT, "When it runs out: the partner is to answer by then", "R083"),
+    Field("offer_resolve_by", Kind.INSTANT, "When the case is to be solved, by its priority", "R083"),
+    Field("offer_answered_at", Kind.INSTANT, "When the partner answered the offer", "R070"),
+    Field("offer_decline_reason", Kind.TEXT, "Why the partner declined", "R070"),
+    Field("offer_partner_stage", Kind.CHOICE, "How far the partner is", "R070",
+          choices=("open", "in_progress", "resolved", "closed", "reopened")),
+    Field("offer_responded_at", Kind.INSTANT, "First answer of the partner to the customer", "R083"),
+    Field("offer_resolved_at", Kind.INSTANT, "When the partner solved it", "R083"),
+    Field("offer_resolution", Kind.TEXT, "What the partner did, in its words", "R086", _PERSON),
+    Field("offer_rank", Kind.INTEGER, "1 for the first offer of the case, 2 for the next ...", "R070"),
+    Field("account_name", Kind.TEXT, "Name of the account", "R070", _COMPANY),
+    Field("account_city", Kind.TEXT, "City of the account", "R070", _COMPANY),
+    Field("account_country", Kind.COUNTRY, "Country of the account, ISO 3166-1 alpha-2", "R070", _COMPANY),
+    Field("contact_name", Kind.TEXT, "Name of the person who asks; empty where the person's data may not leave",
+          "R070", _PERSON),
+    Field("contact_phone", Kind.PHONE, "Their number, E.164; empty where they want no calls", "R070", _PERSON),
+    Field("contact_email", Kind.EMAIL, "Their address; empty where they want no e-mail", "R070", _PERSON),
 )  # fmt: skip
 
 FEEDBACK_FACTS = (
@@ -398,8 +446,36 @@ FEEDBACK_FACTS = (
 
 SIGNAL_FACTS = (Field("partner_id", Kind.TEXT, "A partner whose territory holds the region", "R074"),)
 
+OPPORTUNITY_FACTS = (
+    Field("id", Kind.TEXT, "The opportunity's id here"),
+    Field("deal_registration_id", Kind.TEXT, "The approved registration behind it", "R048"),
+    Field("deal_partner_ref", Kind.REFERENCE, "Who registered it, as the CRM knows the partner", "R050",
+          entity="partner"),
+    Field("deal_partner_key", Kind.TEXT, "Who registered it, by the partner's key in the PRM", "R050"),
+    Field("deal_credit", Kind.CHOICE, "What that partner is credited with", "R050", choices=CREDITS),
+    Field("deal_account_ref", Kind.REFERENCE, "Who buys, where the CRM knows the customer", "R048", entity="account"),
+    Field("deal_protected_until", Kind.INSTANT, "End of the protection of the registration", "R048"),
+    # What a deal is made with. Once it is there, these are the CRM's own.
+    Field("deal_name", Kind.TEXT, "Name of a deal to be made", "R048", _COMPANY),
+    Field("deal_stage", Kind.CHOICE, "Stage of a deal to be made", "R048", choices=OPPORTUNITY_STAGES),
+    Field("deal_amount", Kind.MONEY, "Amount of a deal to be made", "R048", given="deal_currency"),
+    Field("deal_currency", Kind.CURRENCY, "Currency of that amount", "R048"),
+    Field("deal_close_date", Kind.DATE, "Expected day of closing of a deal to be made", "R048"),
+)  # fmt: skip
+
+DEAL_REGISTRATION_FACTS = (
+    Field("id", Kind.TEXT, "The registration's id here"),
+    Field("registration_outcome", Kind.CHOICE, "What was decided", "R048", choices=("approve", "reject", "review")),
+    Field("registration_decided_at", Kind.INSTANT, "When", "R048"),
+    Field("registration_status", Kind.CHOICE, "Where the registration stands", "R048", choices=REGISTRATION_STATUSES),
+    Field("registration_move", Kind.CHOICE, "The state that its record in the PRM is to be brought to", "R048",
+          choices=("approved", "won", "lost")),
+    Field("registration_protected_until", Kind.INSTANT, "End of the protection", "R048"),
+)  # fmt: skip
+
 FACTS: dict[str, tuple[Field, ...]] = {
-    "lead": LEAD_FACTS, "partner": PARTNER_FACTS, "feedback": FEEDBACK_FACTS, "signal": SIGNAL_FACTS,
+    "lead": LEAD_FACTS, "partner": PARTNER_FACTS, "case": CASE_FACTS, "feedback": FEEDBACK_FACTS,
+    "signal": SIGNAL_FACTS, "opportunity": OPPORTUNITY_FACTS, "deal_registration": DEAL_REGISTRATION_FACTS,
 }
 """By entity what its view core.<entity>_facts has. A fact `partner_id` says whose the record is, not `partner_ref`."""
 
@@ -410,6 +486,9 @@ SHARED_FACTS = (
     Field("shared_partner_name", Kind.TEXT, "That partner's name", "R024"),
 )  # fmt: skip
 """What is known of the copy of a record that a partner sees: no part of the record, so no policy names it."""
+
+UNSAID = frozenset({f.name for f in OPPORTUNITY_FACTS[1:] if f.name != "deal_protected_until"} | {"registration_move"})
+"""Facts that say nothing where they are empty: their remote fields are left as they are. Others empty theirs."""
 
 
 def facts_of(entity: Entity) -> tuple[Field, ...]:

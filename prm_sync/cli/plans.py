@@ -201,7 +201,7 @@ def approve(
 
     with opening.opened() as app:
         who = by or getpass.getuser()
-        done = apply(app, plan_id, who, looking=look)
+        done = apply(app, plan_id, who, look=look)
         hidden = frozenset() if show_values else personal.written_personal(app, done.connection, done.stream)
     report = done.report
     changed = [

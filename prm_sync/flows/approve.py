@@ -13,8 +13,8 @@ import msgspec
 from prm_sync.app import App, StreamMapping
 from prm_sync.connect.protocol import Session, Stream
 from prm_sync.errors import ConfigError
+from prm_sync.flows import looking
 from prm_sync.flows.deliver import Delivery
-from prm_sync.flows.looking import look
 from prm_sync.flows.push import declared_of, mappings_of, present, to_the_end
 from prm_sync.flows.report import FlowReport, State
 from prm_sync.warehouse import disclosures, outbox, plans
@@ -50,8 +50,8 @@ class Approval:
     changed: list[Changed] = field(default_factory=list)
 
 
-def approve(app: App, plan_id: str, who: str, *, looking: bool = True, dagster_run_id: str | None = None) -> Approval:
-    """Apply a plan that was shown or is held. `looking`: the records are read from the remote first, where it can.
+def approve(app: App, plan_id: str, who: str, *, look: bool = True, dagster_run_id: str | None = None) -> Approval:
+    """Apply a plan that was shown or is held. `look`: the records are read from the remote first, where it can.
 
     Raises ConfigError where there is no such plan. `held`: something changed since, and nothing was applied.
     """
@@ -72,7 +72,7 @@ def approve(app: App, plan_id: str, who: str, *, looking: bool = True, dagster_r
             with app.db.begin() as tx:
                 held = plans.changes(tx, plan_id)
             done.changed = [c for row in held for c in _since_planned(row, wanted.get((row.entity_id, row.target)))]
-            if looking and not done.changed:
+            if look and not done.changed:
                 done.changed = list(_since_seen(app, session, declared, mapping, held))
             if done.changed:
                 _refuse(report, plan_id, done.changed)
@@ -133,7 +133,7 @@ def _since_seen(
     app: App, session: Session, stream: Stream, mapping: StreamMapping, held: Sequence[Any]
 ) -> Iterator[Changed]:
     """What the remote itself says otherwise than when it was last read, of what is to be written."""
-    for row, seen in zip(held, look(app, session, stream, mapping, held, all_read=False), strict=True):
+    for row, seen in zip(held, looking.look(app, session, stream, mapping, held, all_read=False), strict=True):
         if seen.gone:
             yield Changed(row.entity_id, row.remote_id, WHOLE, "is gone from the remote")
         for m in seen.moved:

@@ -70,14 +70,16 @@ def scope_of(kind: str, mapping: StreamMapping) -> targets.Scope:
     """Whose records a mapping writes, by the key that it gives them.
 
     A PRM gets the leads that are offered, and copies of what belongs to its partners where their key (`shared_key`) is
-    written to them; everything else is an update of a record that is there. Raises ConfigError for a mapping that asks
-    for what only copies have.
+    written to them; a CRM gets the deals that are registered; everything else is an update of a record that is there.
+    Raises ConfigError for a mapping that asks for what only copies have.
     """
     uses = mapping.back.uses if mapping.back is not None else ()
     if kind == "prm" and mapping.entity == "lead":
         return "offered"
     if kind == "prm" and "shared_key" in uses:
         return "shared"
+    if kind == "crm" and mapping.entity == "opportunity":
+        return "registered"
     for name in targets.SHARED_WITH:
         if name in uses:
             raise ConfigError(

@@ -82,7 +82,9 @@ class Disclosing:
         assert back is not None
         partner = self.partner_of(target)
         audience = Audience(self.sharing.stream, partner.key, partner.tier, partner.programme)
-        told = self.sharing.of(audience, target.values, [n for n in back.uses if n not in targets.SHARED_WITH])
+        told = self.sharing.of(
+            audience, target.values, [n for n in back.uses if n in target.values and n not in targets.SHARED_WITH]
+        )
         had = self._had.get((target.entity_id, target.target), frozenset())
         own = ENTITIES[self.mapping.entity].by_name if self.mapping.entity in ENTITIES else {}
         revoked = frozenset(n for n in told.withheld if n in had and n in own and n not in self._kept)

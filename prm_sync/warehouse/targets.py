@@ -1,28 +1,38 @@
-"""Which remote records of a stream are ours to write, and what we know of each: the three scopes of push.
+"""Which remote records of a stream are ours to write, and what we know of each: the scopes of push.
 
 `known`: the records of the stream that are the entity (a CRM's leads, accounts): they are updated, never made.
 `offered`: one record per offer of a lead that waits or was accepted (a PRM's leads): made where missing, deleted when
 the offer ran out or was taken back.
 `shared`: one copy for each partner that a record belongs to (a PRM's cases, notices): made where missing, deleted when
 the record is gone or belongs to the partner no longer.
+`registered`: the deals of approved registrations (a CRM's opportunities): updated, and made where there is none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from prm_sync.canonical.entities import ENTITIES, FACTS, SHARED_FACTS
-from prm_sync.warehouse import offers, performance
+from prm_sync.canonical.entities import ENTITIES, FACTS, SHARED_FACTS, UNSAID
+from prm_sync.canonical.model import Kind
+from prm_sync.warehouse import offers, performance, registrations
 from prm_sync.warehouse.views import entity_of
 
-Scope = Literal["known", "offered", "shared"]
+Scope = Literal["known", "offered", "shared", "registered"]
 BATCH = 5_000
-_FACTS_TOUCHED = {"lead": "offer_touched", "partner": "perf_touched"}
-_COUNTED_BESIDES = {"lead": (offers.LOCK, "partner"), "partner": (performance.LOCK,), "feedback": ("account",)}
+_FACTS_TOUCHED = {
+    "lead": "offer_touched", "partner": "perf_touched", "case": "offer_touched", "opportunity": "deal_touched",
+    "deal_registration": "registration_touched",
+}  # fmt: skip
+_COUNTED_BESIDES = {
+    "lead": (offers.LOCK, "partner"), "partner": (performance.LOCK,), "feedback": ("account",),
+    "case": (offers.CASES.lock, "partner", "account", "contact"),
+    "opportunity": (registrations.LOCK, "partner", "account"), "deal_registration": (registrations.LOCK,),
+}  # fmt: skip
+_PARTNER_KEYS = {"deal_registration": "f.registration_partner_key"}  #: whose record it is, of those that say so
 _TOUCHED_BESIDES = {
     "feedback": """SELECT g.id FROM core.account a
         JOIN core.crosswalk x ON x.entity = 'account' AND x.entity_id = coalesce(a.merged_into, a.id)
@@ -72,16 +82,23 @@ def changed(
     copy = [u for u in uses if u in SHARED_WITH] if scope == "shared" else []
     fields = [u for u in uses if u != "id" and u not in facts and u not in copy]
     known = {"c": connection, "s": stream, "after": after, "size": BATCH}
-    if scope == "shared":
-        pages = _copies(db, _touched(entity, every=not after), _shared(entity, fields, facts, copy), known)
-    else:
-        query = _offered(fields, facts, by_partner=by_partner) if scope == "offered" else _known(entity, fields, facts)
-        pages = _records(db, query, known)
+    match scope:
+        case "shared":
+            pages = _copies(db, _touched(entity, every=not after), _shared(entity, fields, facts, copy), known)
+        case "offered":
+            pages = _records(db, _offered(fields, facts, by_partner=by_partner), known)
+        case "registered":
+            pages = _records(db, _registered(fields, facts), known)
+        case "known":
+            pages = _records(db, f"{_known(entity, fields, facts)} {_IN_ORDER}", known)
+    names = (*fields, *facts, *copy)
+    references = {f.name for f in FACTS.get(entity, ()) if f.kind is Kind.REFERENCE}
     for rows in pages:
         yield [
             Target(
                 r["entity_id"], r["target"], r["op"], r["remote_id"],
-                {"id": r["entity_id"], **{n: r[n] for n in (*fields, *facts, *copy)}}, r["partner_key"],
+                {"id": r["entity_id"], **{n: r[n] for n in names if _said(n, r[n], connection, references)}},
+                r["partner_key"],
             )
             for r in rows
         ]  # fmt: skip
@@ -111,15 +128,21 @@ def _copies(db: sa.Engine, touched: str, query: str, known: dict[str, Any]) -> I
         if rows:
             yield rows
         last = ids[-1]
+def _said(name: str, value: Any, connection: str, references: Collection[str]) -> bool:
+    """Whether it says anything to this connection: a reference into another one says nothing."""
+    if value is None:
+        return name not in UNSAID
+    return name not in references or value.startswith(f"{connection}:")
 
 
 def _known(entity: str, fields: Sequence[str], facts: Sequence[str]) -> str:
     columns = "".join(f', g."{f}"' for f in fields) + "".join(f', f."{f}"' for f in facts)
     join = f"JOIN core.{entity}_facts f ON f.id = g.id" if facts else ""
     touched = f"OR f.{_FACTS_TOUCHED[entity]} > :after" if facts and entity in _FACTS_TOUCHED else ""
+    partner_key = _PARTNER_KEYS.get(entity, "NULL::text") if facts else "NULL::text"
     closed = "AND s.status IS DISTINCT FROM 'converted'" if entity == "lead" else ""  # a CRM keeps those as they are
     return f"""
-        SELECT x.entity_id, x.remote_id AS target, 'upsert' AS op, x.remote_id, NULL::text AS partner_key{columns}
+        SELECT x.entity_id, x.remote_id AS target, 'upsert' AS op, x.remote_id, {partner_key} AS partner_key{columns}
         FROM core.crosswalk x
         JOIN core."{entity}" g ON g.id = x.entity_id
         JOIN core.{entity}_source s ON s.connection = x.connection AND s.stream = x.stream AND s.remote_id = x.remote_id
@@ -127,7 +150,35 @@ def _known(entity: str, fields: Sequence[str], facts: Sequence[str]) -> str:
         WHERE x.entity = '{entity}' AND x.connection = :c AND x.stream = :s AND s.deleted_at IS NULL
           AND (g.touched > :after OR s.touched > :after {touched}) {closed}
           AND (x.entity_id, x.remote_id) > (:id, :target)
-        ORDER BY x.entity_id, x.remote_id LIMIT :size
+    """
+
+
+_IN_ORDER = "ORDER BY entity_id, target LIMIT :size"
+
+
+def _registered(fields: Sequence[str], facts: Sequence[str]) -> str:
+    """Deals that are there, those to be made, and those not to be made any more: what was not sent of these goes."""
+    known = _known("opportunity", fields, facts)
+    if not facts:
+        return f"{known} {_IN_ORDER}"
+    nothing = "".join(", NULL" for _ in fields) + "".join(f', f."{name}"' for name in facts)
+    return f"""
+        SELECT * FROM ({known} AND f.deal_connection = :c
+        UNION ALL
+        SELECT f.id, f.deal_registration_id, 'upsert', NULL, NULL{nothing}
+        FROM core.opportunity_facts f
+        WHERE f.deal_connection = :c AND f.deal_unmade AND f.deal_wanted
+          AND f.deal_touched > :after
+          AND NOT EXISTS (SELECT FROM core.opportunity o WHERE o.prm_registration_id = f.deal_registration_id)
+          AND NOT EXISTS (SELECT FROM core.crosswalk x WHERE x.entity = 'opportunity' AND x.entity_id = f.id)
+          AND (f.id, f.deal_registration_id) > (:id, :target)
+        UNION ALL
+        SELECT b.entity_id, b.target, 'delete', NULL, NULL{"".join(", NULL" for _ in (*fields, *facts))}
+        FROM (SELECT DISTINCT entity_id, target FROM ops.outbox WHERE connection = :c AND stream = :s
+              AND entity = 'opportunity' AND state IN ('ready', 'refused') AND remote_id IS NULL) b
+        WHERE NOT EXISTS (SELECT FROM core.opportunity_facts f WHERE f.id = b.entity_id
+                          AND f.deal_registration_id = b.target AND f.deal_wanted)
+          AND (b.entity_id, b.target) > (:id, :target)) t {_IN_ORDER}
     """
 
 
