@@ -49,7 +49,7 @@ def test_mappings_are_listed_and_shown_with_their_lineage(folder_only: Cli) -> N
     assert {"field": "last_name", "from": ["LastName"], "how": "read as text"} in said["fields"]
     assert "Prm_Offer_Status__c" in {b["remote"] for b in said["back"]}
     assert (
-        "no mapping makes a order of salesforce" in folder_only("mappings", "show", "salesforce", "order", code=2).err
+        "no mapping makes a target of salesforce" in folder_only("mappings", "show", "salesforce", "target", code=2).err
     )
 
 
