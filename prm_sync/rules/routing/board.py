@@ -8,12 +8,10 @@ rules look at are one class, and of a class only the few best partners are looke
 from __future__ import annotations
 
 import hashlib
-import struct
 from array import array
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
-from itertools import accumulate
+from math import inf, log
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prm_sync.rules.fold import fold
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
     from prm_sync.rules.routing.columns import LeadColumns  # numpy: only for who routes
 
 _NEVER = 1 << 60
-_DRAWS = 6  #: tries of a lot by rejection; then the chances are added up
+_WORD = (1 << 64) - 1
 _ALIKE = (
     "status", "is_test", "offers", "segment", "account_partner_id", "registered_by", "declined_by", "expired_by",
     "country", "region", "product", "industry", "language", "certification",
@@ -82,6 +80,7 @@ class Board:
         self.begun = self.load[:]  #: what the load added at the beginning
         self._in_turn = policy.choice == "round_robin"
         self.choose: Callable[[str, LeadClass], int] = self._best
+        self._lots = [_number(policy.seed, p.id) for p in known] if policy.choice == "weighted" else []
         if policy.choice in ("round_robin", "weighted"):
             self.choose = self._next_in_turn if self._in_turn else self._drawn
 
@@ -223,22 +222,26 @@ class Board:
         return roster.rank(i, grade) + self.load[i]
 
     def _drawn(self, lead_id: str, kind: LeadClass) -> int:
-        """By lot, the score being the chance. The draw is the lead's own: neither the batch nor its order moves it."""
-        roster = kind.roster
-        members, load = roster.members(kind), self.load
-        if not kind.passed & ~roster.full:
-            return NOBODY
-        draws = _draws(self.policy.seed, lead_id)
-        for who, chance in draws:
-            i, grade = members[who * len(members) >> 32]
+        """By lot, the score being the chance. The lot is the lead's and the partner's own: nobody else moves it.
+
+        A race in which each partner needs an exponential time, the shorter the higher its score: who is not there, or
+        full, changes nothing for the others, and that one wins first with a chance of its score over the sum of scores.
+        """
+        roster, load, lots = kind.roster, self.load, self._lots
+        lead = _number(self.policy.seed, lead_id)
+        winner, longest, by_score = NOBODY, -inf, False
+        for i, grade in roster.members(kind):
             rank = roster.rank(i, grade) + load[i]
-            if rank >= 0 and chance * 10_000 >> 32 < rank >> SCORE_AT:
-                return rank
-        ranks = [rank for i, grade in members if (rank := roster.rank(i, grade) + load[i]) >= 0]
-        sums = list(accumulate(rank >> SCORE_AT for rank in ranks))
-        if sums[-1] == 0:
-            sums = list(range(1, len(ranks) + 1))
-        return ranks[bisect_right(sums, draws[0][1] * sums[-1] >> 32)]
+            if rank < 0:
+                continue
+            score = rank >> SCORE_AT
+            if score and not by_score:
+                winner, longest, by_score = NOBODY, -inf, True
+            if score or not by_score:  # an even chance for all where nobody has any score
+                time = log(_mixed(lead ^ lots[i])) / (score or 1)
+                if time > longest:
+                    winner, longest = rank, time
+        return winner
 
     # --- what partners have left ---
 
@@ -295,11 +298,16 @@ def fraction(seed: int, name: str) -> float:
     return int.from_bytes(digest, "big") / (1 << 48)
 
 
-def _draws(seed: int, name: str) -> list[tuple[int, int]]:
-    """Pairs of numbers below 2**32, the same for the same seed and name in every process."""
-    digest = hashlib.blake2b(f"{seed}:{name}".encode(), digest_size=8 * _DRAWS).digest()
-    numbers = struct.unpack(f"<{2 * _DRAWS}I", digest)
-    return list(zip(numbers[::2], numbers[1::2], strict=True))
+def _number(seed: int, name: str) -> int:
+    """A number below 2**64 that is the same for the same seed and name in every process."""
+    return int.from_bytes(hashlib.blake2b(f"{seed}:{name}".encode(), digest_size=8).digest(), "big")
+
+
+def _mixed(number: int) -> float:
+    """A number between 0 and 1, neither of them, in which every bit of `number` counts (the end of SplitMix64)."""
+    number = (number ^ number >> 30) * 0xBF58476D1CE4E5B9 & _WORD
+    number = (number ^ number >> 27) * 0x94D049BB133111EB & _WORD
+    return ((number ^ number >> 31) + 0.5) / (_WORD + 1)
 
 
 def reasons(codes: Sequence[str], failed: Sequence[int], full: int, outscored: int) -> dict[str, int]:
