@@ -193,7 +193,34 @@ def test_a_large_programme_is_counted_where_it_is_not_named() -> None:
     assert decision.candidates[0].partner_id == decision.partner_id
 
 
-# --- the engine against the rules written down plainly ---
+# --- leads that are alike are decided alike, and no others ---
+
+LIKED = LeadFacts(
+    "a", status="new", country="DE", region="BY", segment="smb", product="crm", industry="steel", language="de",
+    certification="gold", postcode="80331", domain="a.example", account_number="1",
+)  # fmt: skip
+NOT_LIKED = {
+    "status": "working", "country": "AT", "region": "HE", "segment": "mid", "product": "erp", "industry": "food",
+    "language": "vi", "certification": "silver", "offers": 3, "is_test": True, "account_partner_id": "x",
+    "registered_by": frozenset({"x"}), "declined_by": frozenset({"p"}), "expired_by": frozenset({"p"}),
+    "postcode": "10115", "domain": "b.example", "account_number": "2",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("field", LeadFacts._fields[2:])
+def test_two_leads_that_differ_in_one_field_only_are_told_apart(field: str) -> None:
+    territories = ("DE:80-87",) if field == "postcode" else ("DE-BY/smb",)
+    only = partner("p", territories=territories, products=("crm",), industries=("steel",), languages=("de",),
+                   certifications={"gold": None})  # fmt: skip
+    exclusions = [{"partner": "p", "domain": "b.example", "because": "ours"},
+                  {"partner": "p", "account": "2", "because": "ours"}]  # fmt: skip
+    rules = policy(exclusions=exclusions, rules={"relationship": "exclusive"})
+    other = LIKED._replace(id="b", **{field: NOT_LIKED[field]})
+    for leads in ([LIKED, other], [other, LIKED]):
+        assert {d.lead_id: d.partner_id for d in route(leads, [only], Ledger(), rules, NOW)} == {"a": "p", "b": None}
+
+
+# --- batches against single leads ---
 
 COUNTRIES, PRODUCTS, SEGMENTS = ("DE", "VN"), ("crm", "erp", "bi"), ("smb", "enterprise")
 names = st.sampled_from([f"p{n}" for n in range(9)])
