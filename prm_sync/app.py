@@ -23,7 +23,7 @@ from prm_sync.errors import ConfigError
 from prm_sync.project import Limits, ProjectFile, connection_config, read_project
 from prm_sync.rules import authority, identity, precedence, registrations, sharing, signals, survivorship
 from prm_sync.rules.mapping import Back, Compiled, MappingSpec, compile_back, compile_mapping, load_all
-from prm_sync.rules.routing import RoutingPolicy, load_routing
+from prm_sync.rules.routing import CasePolicy, RoutingPolicy, load_cases, load_routing
 from prm_sync.settings import Settings
 from prm_sync.surviving import surviving
 from prm_sync.warehouse import db as database
@@ -80,6 +80,7 @@ class Policies:
     survivorship: precedence.SurvivorshipPolicy
     authority: precedence.AuthorityPolicy
     registrations: registrations.RegistrationPolicy
+    cases: CasePolicy
     signals: signals.SignalPolicy
 
 
@@ -246,13 +247,15 @@ def load_policies(folders: Sequence[Path], connections: Collection[str] | None =
     def path(name: str) -> Path:
         return next((f / name for f in folders if (f / name).is_file()), shipped("policies") / name)
 
+    routing = load_routing(path("routing.yaml"))
     return Policies(
-        load_routing(path("routing.yaml")),
+        routing,
         identity.load_identity(path("identity.yaml")),
         sharing.load_sharing(path("sharing.yaml")),
         precedence.load_survivorship(path("survivorship.yaml"), connections),
         precedence.load_authority(path("authority.yaml"), connections),
         registrations.load_registrations(path("registrations.yaml")),
+        load_cases(path("cases.yaml"), routing),
         signals.load_signals(path("signals.yaml")),
     )
 

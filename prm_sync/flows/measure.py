@@ -18,7 +18,7 @@ from prm_sync.warehouse.runs import running
 
 log = logging.getLogger(__name__)
 
-_READS = ("opportunity", offers.LOCK, "target", "partner")
+_READS = ("opportunity", offers.LOCK, offers.CASES.lock, "target", "partner")
 
 
 def measure(app: App, *, dagster_run_id: str | None = None) -> FlowReport:
@@ -34,7 +34,7 @@ def measure(app: App, *, dagster_run_id: str | None = None) -> FlowReport:
             partners = mart.changed_partners(tx, progress.upto(tx, "measure", hash_))
             rows = performance(
                 mart.offer_rows(tx, partners), mart.deal_rows(tx, partners), mart.target_rows(tx, partners),
-                currency=app.currency,
+                mart.case_rows(tx, partners) if "case" in app.entities else (), currency=app.currency,
             )  # fmt: skip
             changed = mart.write(tx, partners, rows, source.change_number(tx, mart.LOCK), now) if partners else 0
             progress.keep(tx, "measure", upto, hash_)

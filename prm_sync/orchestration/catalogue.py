@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 ROUTING_READS = ("lead", "partner", "certification", "account", "deal_registration", "opportunity")
 MEASURING_READS = ("opportunity", "target", "partner", "lead", "order", "case", "account")
 MEASURED = ("partner", "signal")  #: entities of which measuring makes something that is pushed
+CASE_ROUTING_READS = ("case", "partner", "certification", "agreement", "account", "contact")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,10 @@ class Catalogue:
     @property
     def routes(self) -> bool:
         return {"lead", "partner"} <= self.entities.keys()
+
+    @property
+    def routes_cases(self) -> bool:
+        return {"case", "partner"} <= self.entities.keys()
 
     @property
     def measures(self) -> bool:

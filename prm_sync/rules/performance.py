@@ -16,7 +16,7 @@ from typing import Literal
 
 from prm_sync.rules.routing.offers import State
 
-DEFINITION_VERSION = "1"
+DEFINITION_VERSION = "2"
 """Raised with every change of a formula here; each row of the mart carries it."""
 
 
@@ -26,6 +26,17 @@ class OfferRow:
     state: State
     offered_at: datetime
     answered_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CaseRow:
+    """A service case that was given to a partner."""
+
+    partner_id: str
+    offered_at: datetime
+    responded_at: datetime | None = None  #: first answer to the customer
+    opened_at: datetime | None = None
+    resolved_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +87,9 @@ class Performance:
     other_currency: int  #: won deals left out of the revenue since they are in another currency
     target: int | None
     attainment: float | None
+    cases: int = 0
+    case_response_hours: float | None = None
+    case_resolution_hours: float | None = None
     definition_version: str = DEFINITION_VERSION
 
 
@@ -87,11 +101,22 @@ def acceptance_rate(accepted: int, declined: int, expired: int) -> float | None:
 def response_hours(offers: Iterable[OfferRow]) -> float | None:
     """Median hours from offer to answer, of the offers that were answered; of two middle ones, their mean."""
     waits = [
-        (o.answered_at - o.offered_at).total_seconds() / 3600
+        _hours(o.offered_at, o.answered_at)
         for o in offers
         if o.state in ("accepted", "declined") and o.answered_at is not None
     ]
     return median(waits) if waits else None
+
+
+def case_hours(cases: Iterable[CaseRow]) -> tuple[float | None, float | None]:
+    """Median hours from offer to first answer to the customer, and from opening to solution, where both are known."""
+    waits = [_hours(c.offered_at, c.responded_at) for c in cases if c.responded_at is not None]
+    solved = [_hours(c.opened_at, c.resolved_at) for c in cases if c.opened_at and c.resolved_at]
+    return median(waits) if waits else None, median(solved) if solved else None
+
+
+def _hours(start: datetime, end: datetime) -> float:
+    return (end - start).total_seconds() / 3600
 
 
 def win_rate(won: int, lost: int) -> float | None:
@@ -118,9 +143,16 @@ def target_of_month(targets: Iterable[TargetRow], month: date, currency: str) ->
 
 
 def performance(
-    offers: Iterable[OfferRow], deals: Iterable[DealRow], targets: Iterable[TargetRow], *, currency: str
-) -> list[Performance]:
-    """One row for each partner and month in which anything was offered or closed, or is targeted; sorted by both."""
+    offers: Iterable[OfferRow], deals: Iterable[DealRow], targets: Iterable[TargetRow], cases: Iterable[CaseRow] = (),
+    *, currency: str,
+) -> list[Performance]:  # fmt: skip
+    """One row for each partner and month in which anything was offered or closed, or is targeted; sorted by both.
+
+    A case counts in the month in which it was given to the partner, whenever it is solved.
+    """
+    served: dict[tuple[str, date], list[CaseRow]] = defaultdict(list)
+    for c in cases:
+        served[c.partner_id, month_of(c.offered_at.astimezone(UTC))].append(c)
     offered: dict[tuple[str, date], list[OfferRow]] = defaultdict(list)
     closed: dict[tuple[str, date], list[DealRow]] = defaultdict(list)
     aims: dict[str, list[TargetRow]] = defaultdict(list)
@@ -134,16 +166,21 @@ def performance(
         if t.currency in (None, currency):
             aims[t.partner_id].append(t)
             aimed |= {(t.partner_id, month) for month in _each_month(t.period_start, t.period_end)}
-    keys = sorted({*offered, *closed, *aimed})
-    return [_row(p, m, offered[p, m], closed[p, m], target_of_month(aims[p], m, currency), currency) for p, m in keys]
+    keys = sorted({*offered, *closed, *aimed, *served})
+    return [
+        _row(p, m, offered[p, m], closed[p, m], served[p, m], target_of_month(aims[p], m, currency), currency)
+        for p, m in keys
+    ]
 
 
 def _row(
-    partner: str, month: date, offers: list[OfferRow], deals: list[DealRow], target: int | None, currency: str
-) -> Performance:
+    partner: str, month: date, offers: list[OfferRow], deals: list[DealRow], cases: list[CaseRow], target: int | None,
+    currency: str,
+) -> Performance:  # fmt: skip
     accepted, declined, expired = (sum(o.state == s for o in offers) for s in ("accepted", "declined", "expired"))
     won = [d for d in deals if d.stage == "won"]
     lost = len(deals) - len(won)
+    responded, resolved = case_hours(cases)
     ours = [d for d in won if d.currency == currency and d.amount_minor is not None]
     sourced, influenced = (sum(d.amount_minor or 0 for d in ours if d.credit == c) for c in ("sourced", "influenced"))
     return Performance(
@@ -164,6 +201,9 @@ def _row(
         other_currency=sum(d.amount_minor is not None and d.currency != currency for d in won),
         target=target,
         attainment=attainment(sourced, target),
+        cases=len(cases),
+        case_response_hours=responded,
+        case_resolution_hours=resolved,
     )
 
 

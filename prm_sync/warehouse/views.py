@@ -8,6 +8,7 @@ from prm_sync.canonical.model import Entity, Kind, Pii
 from prm_sync.warehouse import views_deals
 from prm_sync.warehouse.bulk import quoted
 from prm_sync.warehouse.tables import EntityTables, Tables
+from prm_sync.warehouse.views_cases import case_views
 
 PLURAL = {"opportunity": "opportunities", "activity": "activities", "feedback": "feedback", "case": "cases"}
 
@@ -22,6 +23,8 @@ def view_statements(tables: Tables) -> list[str]:
         out += [_LEAD_FACTS, _PARTNER_FACTS, _OFFERS, _UNROUTED, _FUNNEL]
         if {"contact", "account", "opportunity"} <= tables.entities.keys():
             out += [_LEAD_MATCHES, f"COMMENT ON VIEW core.lead_match IS '{_MATCH_DOC}'"]
+        if {"contact", "account", "case"} <= tables.entities.keys():
+            out += case_views(entity_of)
         out += [f"COMMENT ON VIEW {name} IS '{doc}'" for name, doc in _DOCS.items()]
     if {"partner", "account", "feedback", "signal"} <= tables.entities.keys():
         out += [_FEEDBACK_FACTS, _SIGNAL_FACTS]
@@ -155,7 +158,8 @@ SELECT DISTINCT ON (partner_id) partner_id AS id,
        accepted AS perf_leads_accepted, declined AS perf_leads_declined, expired AS perf_leads_expired,
        acceptance_rate AS perf_acceptance_rate, response_hours AS perf_response_hours, win_rate AS perf_win_rate,
        sourced_revenue AS perf_sourced_revenue, currency AS perf_currency, attainment AS perf_attainment,
-       touched AS perf_touched
+       cases AS perf_cases, case_response_hours AS perf_case_response_hours,
+       case_resolution_hours AS perf_case_resolution_hours, touched AS perf_touched
 FROM mart.partner_performance WHERE period <= date_trunc('month', as_of)::date ORDER BY partner_id, period DESC
 """
 
