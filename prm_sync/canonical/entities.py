@@ -24,6 +24,10 @@ ORDER_STATUSES = ("placed", "confirmed", "picked", "shipped", "delivered", "dela
 AGREEMENT_STATUSES = ("draft", "sent", "signed", "active", "expiring", "expired", "terminated", "renewed")
 CERTIFICATION_STATUSES = ("requested", "granted", "expiring", "lapsed", "revoked")
 CREDITS = ("sourced", "influenced", "fulfilled", "none")
+INCENTIVE_KINDS = ("spiff", "rebate", "referral_fee", "bonus", "mdf", "other")
+CLAIM_STATUSES = (
+    "accrued", "submitted", "held", "approved", "scheduled", "paid", "declined", "reversed", "expired",
+)  # fmt: skip
 METRICS = ("revenue", "leads", "deals", "certifications")
 
 _PERSON = Pii.PERSONAL
@@ -292,6 +296,25 @@ AGREEMENT = Entity(
     ),
 )  # fmt: skip
 
+INCENTIVE_CLAIM = Entity(
+    "incentive_claim", "What a partner asks for, or is to get, under an incentive programme.", req="R094",
+    fields=(
+        _ref("partner_ref", "partner", "Who is to get it", "R094"),
+        _text("partner_key", "Who is to get it, by the partner's key in the PRM", "R094"),
+        _text("number", "Number or key in the PRM", "R094"),
+        _text("programme", "Programme, as policies/incentives.yaml names it; empty: not told", "R094"),
+        _choice("kind", "What kind of incentive", INCENTIVE_KINDS, "R094"),
+        _ref("order_ref", "order", "The order it is for", "R094"),
+        _text("order_number", "The order it is for, by its number", "R094"),
+        _text("deal_number", "The deal it is for, by the number of its registration in the PRM", "R094"),
+        _money("amount", "Claimed amount", "R094"), _CURRENCY,
+        _choice("status", "State of the claim", CLAIM_STATUSES, "R094"),
+        Field("claimed_at", Kind.INSTANT, "When it was claimed", "R094"),
+        Field("decided_at", Kind.INSTANT, "When it was approved or declined", "R094"),
+        Field("paid_at", Kind.INSTANT, "When it was paid", "R094"), _CREATED, _IS_TEST,
+    ),
+)  # fmt: skip
+
 ACTIVITY = Entity(
     "activity", "Something that was done: a call, a mail, a visit, a log-in.", req="R018",
     fields=(
@@ -315,7 +338,9 @@ FEEDBACK = Entity(
         Field("scale", Kind.NUMBER, "Best possible score", "R085"),
         _text("text", "The answer in words", "R075", _PERSON), _text("theme", "What it is about", "R077"),
         _ref("partner_ref", "partner", "By or about which partner", "R033"),
-        _ref("account_ref", "account", "By which account", "R085"),
+        _text("partner_key", "By or about which partner, by its key in the PRM", "R033"),
+        _ref("account_ref", "account", "By or about which account", "R085"),
+        _text("account_number", "By or about which account, by the seller's own number of it", "R075"),
         Field("at", Kind.INSTANT, "When", "R085"), _CREATED, _IS_TEST,
     ),
 )  # fmt: skip
@@ -324,7 +349,7 @@ ENTITIES: dict[str, Entity] = {
     e.name: e
     for e in (
         ACCOUNT, CONTACT, PARTNER, PARTNER_USER, LEAD, OPPORTUNITY, ORDER, CASE, DEAL_REGISTRATION, TARGET,
-        CERTIFICATION, AGREEMENT, ACTIVITY, FEEDBACK,
+        CERTIFICATION, AGREEMENT, INCENTIVE_CLAIM, ACTIVITY, FEEDBACK,
     )
 }  # fmt: skip
 """Every entity by its name, in the order in which they are refined."""
@@ -348,6 +373,13 @@ LEAD_FACTS = (
     Field("offer_rank", Kind.INTEGER, "1 for the first offer of the lead, 2 for the next ...", "R045"),
 )  # fmt: skip
 
+_FEEDBACK_FACTS = (
+    Field("feedback_score", Kind.NUMBER, "Latest feedback by or about it: score in percent of the best", "R075"),
+    Field("feedback_theme", Kind.TEXT, "What that feedback is about", "R075"),
+    Field("feedback_text", Kind.TEXT, "That feedback in words", "R075", _PERSON),
+    Field("feedback_at", Kind.INSTANT, "When it was given", "R075"),
+)  # fmt: skip
+
 PARTNER_FACTS = (
     Field("id", Kind.TEXT, "The partner's id here"),
     Field("perf_period", Kind.TEXT, "Month of the figures, YYYY-MM", "R113"),
@@ -362,6 +394,40 @@ PARTNER_FACTS = (
           "Won with primary credit `sourced`, by close date, in minor units of `perf_currency`", "R034"),
     Field("perf_currency", Kind.CURRENCY, "Currency of the revenue", "R034"),
     Field("perf_attainment", Kind.NUMBER, "actual / target of the revenue target of the period, 1 = reached", "R035"),
+    Field("perf_score", Kind.NUMBER, "Partner score of the quarter up to that month, 0 to 100", "R031"),
+    Field("agreement_state", Kind.CHOICE, "State of the agreement on the day, over all contracts", "R008",
+          choices=("in_force", "expiring", "expired", "unsigned", "none")),
+    Field("agreement_until", Kind.DATE, "Last day of the agreement that holds longest; empty: no end", "R008"),
+    Field("certificates", Kind.TEXTS, "Certificates valid on the day", "R029"),
+    Field("certificates_until", Kind.DATE, "Day on which the first of them runs out; empty: none does", "R029"),
+    *_FEEDBACK_FACTS,
 )  # fmt: skip
 
-FACTS: dict[str, tuple[Field, ...]] = {"lead": LEAD_FACTS, "partner": PARTNER_FACTS}
+_SERVICE_FACTS = (
+    Field("id", Kind.TEXT, "The record's id here"),
+    Field("served_by_name", Kind.TEXT, "The partner who serves the customer", "R076"),
+    Field("served_by_key", Kind.TEXT, "That partner's key in the PRM", "R076"),
+    Field("served_since", Kind.INSTANT, "Since when", "R076"),
+    Field("served_because", Kind.TEXT, "How we know: named, offer, registration, credit", "R076"),
+    Field("partner_score", Kind.NUMBER, "That partner's score, 0 to 100, of the last whole month", "R076"),
+    Field("partner_response_hours", Kind.NUMBER, "That partner's median hours to answer, of the same month", "R076"),
+    Field("partner_action", Kind.TEXT, "What the partner did last about it", "R076"),
+    Field("partner_action_at", Kind.INSTANT, "When", "R076"),
+    *_FEEDBACK_FACTS,
+)  # fmt: skip
+
+ACCOUNT_FACTS = _SERVICE_FACTS
+OPPORTUNITY_FACTS = (
+    *_SERVICE_FACTS,
+    Field("credit_kind", Kind.CHOICE, "Primary credit of a won deal: a partner's, or our own people's", "R050",
+          choices=("sourced", "direct")),
+    Field("credit_partner_name", Kind.TEXT, "The partner who has it; empty: the seller's own people", "R050"),
+    Field("credit_partner_key", Kind.TEXT, "That partner's key in the PRM", "R050"),
+    Field("credit_amount", Kind.MONEY, "Amount that is credited, in minor units of `credit_currency`", "R050"),
+    Field("credit_currency", Kind.CURRENCY, "Currency of that amount", "R050"),
+    Field("influenced_by", Kind.TEXTS, "Keys of the partners who influenced the deal", "R050"),
+)  # fmt: skip
+
+FACTS: dict[str, tuple[Field, ...]] = {
+    "lead": LEAD_FACTS, "partner": PARTNER_FACTS, "account": ACCOUNT_FACTS, "opportunity": OPPORTUNITY_FACTS,
+}  # fmt: skip

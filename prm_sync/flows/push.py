@@ -29,7 +29,9 @@ from prm_sync.warehouse import (
     performance,
     plans,
     progress,
+    service,
     source,
+    standing,
     targets,
 )
 from prm_sync.warehouse.db import alone
@@ -37,7 +39,10 @@ from prm_sync.warehouse.runs import Run, running
 
 log = logging.getLogger(__name__)
 
-_CHANGES = {"lead": ("lead", offers.LOCK, "partner"), "partner": ("partner", performance.LOCK)}
+_CHANGES = {
+    "lead": ("lead", offers.LOCK, "partner"), "partner": ("partner", performance.LOCK, standing.LOCK),
+    "account": ("account", service.LOCK), "opportunity": ("opportunity", service.LOCK),
+}  # fmt: skip
 
 
 def push(app: App, connection: str, stream: str, *, dagster_run_id: str | None = None) -> FlowReport:

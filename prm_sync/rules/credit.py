@@ -49,7 +49,7 @@ def credit_of(deal: WonDeal, claims: Iterable[tuple[Claim, Outcome]]) -> list[Cr
     kind: Literal["sourced", "direct"] = "sourced" if primary is not None else "direct"
     found = [Credit(deal.id, primary, kind, True, deal.amount_minor, deal.currency, because)]
     helped = {c.partner_id: f"registration {c.id}" for c in reversed(approved)}
-    if named is not None:
+    if named is not None and deal.credit != "fulfilled":  # who only delivers has neither sourced nor influenced it
         helped[named] = "the CRM names the partner"
     for partner, why in sorted((p, w) for p, w in helped.items() if p is not None and p != primary):
         found.append(Credit(deal.id, partner, "influenced", False, deal.amount_minor, deal.currency, why))

@@ -143,48 +143,40 @@ def segment_records(tx: sa.Connection, since: datetime) -> dict[str, dict[str, t
     return found
 
 
-def certificates(tx: sa.Connection, today: date) -> dict[str, dict[str, date | None]]:
-    """Certificates granted and begun, by partner id: name -> last day (None: no end)."""
-    rows = tx.execute(
-        sa.text(
-            f"""
-            SELECT {_HOLDER} AS partner_id, c.name,
-                   CASE WHEN bool_or(c.expires_on IS NULL) THEN NULL ELSE max(c.expires_on) END AS until
-            FROM core.certification c LEFT JOIN core.partner p ON p.partner_key = c.partner_key
-            WHERE c.name IS NOT NULL AND c.merged_into IS NULL AND c.deleted_at IS NULL
-              AND coalesce(c.status, 'granted') IN ('granted', 'expiring')
-              AND coalesce(c.issued_on, :today) <= :today GROUP BY 1, 2
-            """
-        ),
-        {"today": today},
+def certificates(tx: sa.Connection) -> dict[str, list[tuple[str, str | None, date | None, date | None]]]:
+    """Records of certificates by partner id: name, state, first and last day."""
+    return _papers(
+        tx,
+        f"""
+        SELECT {_HOLDER} AS partner_id, c.name, c.status, c.issued_on, c.expires_on
+        FROM core.certification c {_BY_KEY} WHERE c.name IS NOT NULL AND c.{_KEPT}
+        """,
     )
-    found: dict[str, dict[str, date | None]] = {}
-    for r in rows:
-        if r.partner_id is not None:
-            found.setdefault(r.partner_id, {})[r.name] = r.until
-    return found
+
+
+def agreements(tx: sa.Connection) -> dict[str, list[tuple[str, date | None, date | None]]]:
+    """Agreements by partner id: state, first and last day."""
+    return _papers(
+        tx,
+        f"""
+        SELECT {_HOLDER} AS partner_id, c.status, c.effective_on, c.expires_on
+        FROM core.agreement c {_BY_KEY} WHERE c.status IS NOT NULL AND c.{_KEPT}
+        """,
+    )
 
 
 _HOLDER = f"coalesce({entity_of('partner=c.partner_ref')}, p.id)"
-IN_FORCE = ("signed", "active", "expiring", "renewed")
+_KEPT = "merged_into IS NULL AND c.deleted_at IS NULL AND c.is_test IS NOT TRUE"
+_BY_KEY = (
+    "LEFT JOIN core.partner p ON p.partner_key = c.partner_key AND p.merged_into IS NULL AND p.deleted_at IS NULL"
+)
 
 
-def agreements(tx: sa.Connection) -> dict[str, list[tuple[bool, date | None, date | None]]]:
-    """Agreements by partner id: whether it is in force by its state, its first and its last day."""
-    rows = tx.execute(
-        sa.text(
-            f"""
-            SELECT {_HOLDER} AS partner_id, c.status = ANY(:states) AS in_force, c.effective_on, c.expires_on
-            FROM core.agreement c LEFT JOIN core.partner p ON p.partner_key = c.partner_key
-            WHERE c.status IS NOT NULL AND c.merged_into IS NULL AND c.deleted_at IS NULL
-            """
-        ),
-        {"states": list(IN_FORCE)},
-    )
-    found: dict[str, list[tuple[bool, date | None, date | None]]] = {}
-    for r in rows:
-        if r.partner_id is not None:
-            found.setdefault(r.partner_id, []).append((r.in_force, r.effective_on, r.expires_on))
+def _papers(tx: sa.Connection, query: str) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for partner_id, *paper in tx.exec_driver_sql(query):
+        if partner_id is not None:
+            found.setdefault(partner_id, []).append(tuple(paper))
     return found
 
 

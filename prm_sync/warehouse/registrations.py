@@ -8,11 +8,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from prm_sync.warehouse import bulk
+from prm_sync.warehouse import bulk, source
 from prm_sync.warehouse.views import entity_of
 
 LIVE = "merged_into IS NULL AND {0}.deleted_at IS NULL AND {0}.is_test IS NOT TRUE"
 HOLDING = ("approved", "converted", "won")  #: states in which the PRM has approved it
+CREDITS = "deal_credit"  #: the name under which change numbers of credits are given out
 ASKED = ("submitted", "under_review", "pending_approval")
 
 
@@ -141,6 +142,7 @@ def credit(tx: sa.Connection, rows: Iterable[Sequence[Any]]) -> int:
     """Replace who has the credit for won deals, in the order of `_CREDIT`; returns how many rows differ from before."""
     bulk.stage(tx, "credited", "ledger.deal_credit", _CREDIT, rows)
     told = ", ".join(_CREDIT[:-1])
+    _note_changes(tx, told)
     gone = tx.exec_driver_sql(
         f"DELETE FROM ledger.deal_credit WHERE ({told}) NOT IN (SELECT {told} FROM pg_temp.credited)"
     ).rowcount
@@ -149,6 +151,20 @@ def credit(tx: sa.Connection, rows: Iterable[Sequence[Any]]) -> int:
         "ON CONFLICT (opportunity_id, partner_id) DO NOTHING"
     ).rowcount
     return int(gone) + int(made)
+
+
+def _note_changes(tx: sa.Connection, told: str) -> None:
+    """Give a new change number to every credit that `pg_temp.credited` changes or ends: figures are made anew by it."""
+    before, after = f"SELECT {told} FROM ledger.deal_credit", f"SELECT {told} FROM pg_temp.credited"
+    tx.execute(
+        sa.text(
+            "INSERT INTO ledger.credit_change (opportunity_id, partner_id, touched) "
+            "SELECT DISTINCT opportunity_id, partner_id, CAST(:touched AS bigint) "
+            f"FROM (({before} EXCEPT {after}) UNION ({after} EXCEPT {before})) d "
+            "ON CONFLICT (opportunity_id, partner_id) DO UPDATE SET touched = excluded.touched"
+        ),
+        {"touched": source.change_number(tx, CREDITS)},
+    )
 
 
 # --- for people ---------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql as pg
 
 from prm_sync.canonical.entities import ENTITIES
 from prm_sync.canonical.model import Entity, Field, Kind
-from prm_sync.warehouse import agreement, tables_plans, tables_registrations, tables_repair
+from prm_sync.warehouse import agreement, tables_partners, tables_plans, tables_registrations, tables_repair
 from prm_sync.warehouse.match_tables import match_tables
 
 SCHEMAS = {
@@ -114,6 +114,7 @@ def build(entities: Mapping[str, Entity] = ENTITIES) -> Tables:
     tables_repair.add(metadata)
     tables_plans.add(metadata)
     tables_registrations.add(metadata)
+    tables_partners.add(metadata)
     return Tables(metadata, made)
 
 
@@ -405,6 +406,7 @@ def _mart(metadata: sa.MetaData) -> None:
         _need("other_currency", "Won deals left out of the revenue since they are in another currency", count),
         _may("target", "Revenue target of the month, minor units", count),
         _may("attainment", "sourced_revenue / target; null without a target", number),
+        _may("score", "Partner score of the quarter up to the month, 0 to 100; null where nothing is known", number),
         _need("definition_version", "Version of these definitions"), _need("as_of", "When it was computed", INSTANT),
         _touched("Change number of the last change of this row"),
         sa.Index("partner_performance_touched", "touched"),

@@ -17,7 +17,9 @@ from prm_sync.canonical.entities import FACTS
 
 Scope = Literal["known", "offered"]
 BATCH = 5_000
-_FACTS_TOUCHED = {"lead": "offer_touched", "partner": "perf_touched"}
+_FACTS_TOUCHED = {
+    "lead": "offer_touched", "partner": "facts_touched", "account": "facts_touched", "opportunity": "facts_touched",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
