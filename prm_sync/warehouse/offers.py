@@ -47,8 +47,8 @@ def undecided_leads(
                   AND NOT EXISTS (SELECT FROM ledger.lead_offer o
                                   WHERE o.lead_id = l.id AND o.state IN ('pending', 'accepted'))
                 ORDER BY 2 DESC, l.id LIMIT :size)
-            SELECT page.priority, {_LEAD_FACTS}
-            FROM page JOIN core.lead l USING (id) {_LEAD_JOINS} ORDER BY page.priority DESC, l.id
+            SELECT page.priority, {LEAD_FACTS}
+            FROM page JOIN core.lead l USING (id) {LEAD_JOINS} ORDER BY page.priority DESC, l.id
             """
         ),
         {"statuses": list(statuses), "priority": after[0], "id": after[1], "touched": touched_after, "size": size,
@@ -57,14 +57,14 @@ def undecided_leads(
 
 
 _PARTNER_OF_ACCOUNT = entity_of("partner=a.partner_ref")
-_LEAD_FACTS = f"""
+LEAD_FACTS = f"""
     l.id, l.status, l.country, l.region, l.postcode, l.segment, l.product, l.industry, l.language,
     l.required_certification, l.domain, l.is_test, a.account_number, {_PARTNER_OF_ACCOUNT} AS account_partner_id,
     coalesce(g.partners, '{{}}') AS registered_by, coalesce(o.declined_by, '{{}}') AS declined_by,
     coalesce(o.expired_by, '{{}}') AS expired_by, coalesce(o.offers, 0) AS offers
 """
 # Registrations are few beside leads: those protected now are put together once for each statement.
-_LEAD_JOINS = f"""
+LEAD_JOINS = f"""
     LEFT JOIN core.account a ON l.account_ref IS NOT NULL AND a.id = {entity_of("account=l.account_ref")}
     LEFT JOIN LATERAL (
         SELECT count(*) AS offers, array_agg(partner_id) FILTER (WHERE state = 'declined') AS declined_by,
@@ -86,8 +86,8 @@ def leads_decided(tx: sa.Connection, since: datetime, until: datetime) -> Sequen
     return tx.execute(
         sa.text(
             f"""
-            SELECT coalesce(l.score, 0) AS priority, d.decided_at, d.partner_id, {_LEAD_FACTS}
-            FROM ledger.routing_decision d JOIN core.lead l ON l.id = d.lead_id {_LEAD_JOINS}
+            SELECT coalesce(l.score, 0) AS priority, d.decided_at, d.partner_id, {LEAD_FACTS}
+            FROM ledger.routing_decision d JOIN core.lead l ON l.id = d.lead_id {LEAD_JOINS}
             WHERE d.rank = 1 AND d.decided_at >= :since AND d.decided_at < :until
               AND d.outcome NOT IN ('test', 'status')
             ORDER BY d.decided_at, l.id

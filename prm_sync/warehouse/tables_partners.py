@@ -28,6 +28,7 @@ def add(metadata: sa.MetaData) -> None:
     _standing(metadata)
     _service(metadata)
     _incentives(metadata)
+    _forecast(metadata)
     sa.Table(
         "credit_change", metadata,
         _column("opportunity_id", "Deal", key=True), _column("partner_id", "Partner; empty: own people", key=True),
@@ -97,4 +98,25 @@ def _incentives(metadata: sa.MetaData) -> None:
         _column("rule_version", "Hash of policies/incentives.yaml", null=False),
         *_stamps(),
         schema="mart", comment="What partners earned by incentive programmes beside what they claim",
+    )  # fmt: skip
+
+
+def _forecast(metadata: sa.MetaData) -> None:
+    count = sa.BigInteger()
+    sa.Table(
+        "expiry_forecast", metadata,
+        _column("kind", "certificate, agreement or protection (of a registered deal)", key=True),
+        _column("subject_id", "The certificate, agreement or registration", key=True),
+        _column("partner_id", "Whose it is", null=False), _column("name", "What it is called", null=False),
+        _column("last_day", "Last day it holds", sa.Date(), null=False),
+        _column("leads", "Open leads that the partner could have had, and then cannot", count, null=False),
+        _column("stranded", "Of these, leads that then nobody may have", count, null=False),
+        _column("stranded_in", "The same by country", pg.JSONB(), null=False),
+        _column("offers", "Leads that it is offered or has accepted, and then could not have", count, null=False),
+        _column("registrations", "Approved registrations of the partner that are protected longer", count, null=False),
+        _column("freed", "Open leads that were its alone, and that others may then have", count, null=False),
+        _column("lead_ids", "Some of these leads", pg.ARRAY(sa.Text()), null=False),
+        _column("rule_version", "Hash of the routing policy", null=False),
+        _column("as_of", "When it was computed", _INSTANT, null=False),
+        schema="mart", comment="What runs out within the next months, and what routing will then do otherwise",
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What comes from partners besides leads, and what the CRM gets to see of it: over both vendors and a folder of files."""
+"""What comes from partners besides leads, and what the CRM gets to see of it: over both vendors and a folder."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from workbench import Bench, Project, Vendors
 
+from prm_sync.flows.forecast import forecast
 from prm_sync.flows.measure import measure
 from prm_sync.flows.push import push
 from prm_sync.flows.refine import refine
@@ -89,17 +90,16 @@ def account(bench: Bench, name: str, **more: Any) -> str:
 def test_an_account_shows_who_serves_it_and_what_the_partner_did_last(side: Bench) -> None:
     id_ = account(side, "Weber Pumpen", Website="https://weber-pumpen.example")
     other = account(side, "Nobody's Ltd")
-    key = side.vendors.ps.load(
+    side.vendors.ps.load(
         "customers", [{"customer_key": "c-1", "email": "a@weber-pumpen.example", "name": "Weber Pumpen",
                        "partner_key": "dongfang"}]
-    )[0]  # fmt: skip
-    assert key
+    )  # fmt: skip
     run(side)
     shown = crm(side, "Account", id_, "Served_By", "Served_By_Key", "Last_Action", "Served_Since")
     assert (shown["Served_By"], shown["Served_By_Key"], shown["Last_Action"]) == ("东方科技", "dongfang", None)
     assert shown["Served_Since"] is not None
     assert crm(side, "Account", other, "Served_By") == {"Served_By": None}
-    assert [r.numbers.get("written", 0) for r in side.reports[-3:]][0] == 1
+    assert side.reports[-3].numbers["written"] == 1
     run(side)
     assert [r.numbers.get("written", 0) for r in side.reports[-3:]] == [0, 0, 0]
 
@@ -255,8 +255,8 @@ def test_claims_are_held_against_what_was_earned(side: Bench) -> None:
 
     def states() -> dict[tuple[str, ...], tuple[Any, ...]]:
         found = side.rows(
-            "SELECT m.*, (SELECT array_agg(c.number ORDER BY c.number) FROM core.incentive_claim c WHERE c.id = ANY(m.claims)) AS numbers "
-            "FROM mart.incentive_check m"
+            "SELECT m.*, (SELECT array_agg(c.number ORDER BY c.number) FROM core.incentive_claim c "
+            "WHERE c.id = ANY(m.claims)) AS numbers FROM mart.incentive_check m"
         )
         return {tuple(r["numbers"] or ()): (r["state"], r["earned"], r["claimed"], r["paid"]) for r in found}
 
@@ -267,3 +267,53 @@ def test_claims_are_held_against_what_was_earned(side: Bench) -> None:
     sheet(side, "claims", header, f"alnoor,R-1,销售奖励,{one},50.00,USD,Paid", f"alnoor,R-5,,{one},50.00,USD,Submitted")
     run(side)
     assert {k: v for k, v in states().items() if k} == {("R-1", "R-5"): ("too_much", 5_000, 10_000, 5_000)}
+
+
+# --- forecasts ---------------------------------------------------------------------------------------------------
+
+
+def test_a_forecast_tells_whose_papers_run_out_and_which_leads_have_nobody_then(side: Bench) -> None:
+    for n in range(3):
+        side.vendors.lead(f"Weber{n}", Required_Certification__c="گواهی پمپ")
+    side.vendors.lead("Wien", country="AT", Required_Certification__c="گواهی پمپ")
+    side.vendors.lead("Other")
+    header = "Certificate Id,Partner Key,Certificate,Status,Issued On,Expires On"
+    one = "1,alnoor,گواهی پمپ,Active,2026-01-01,2027-03-20"
+    sheet(side, "certifications", header, one)
+    sheet(side, "agreements", "Partner Key,Number,Status,Effective On,Expires On",
+          "dongfang,东-1,Active,2026-04-01,2027-03-31", "dongfang,东-2,Signed,2027-04-01,2028-03-31")  # fmt: skip
+    run(side)
+    before = side.rows("SELECT * FROM ops.outbox ORDER BY id")
+    [paper, contract] = forecast(side.app, 90)
+    assert (paper.kind, paper.partner, paper.name, paper.days_left) == ("certificate", "شركة النور", "گواهی پمپ", 19)
+    assert (paper.impact.leads, paper.impact.stranded_in, paper.impact.offers) == (4, {"AT": 1, "DE": 3}, 4)
+    assert "3 open leads in DE have no other eligible partner after 2027-03-20" in paper.says
+    assert (contract.kind, contract.name, contract.says) == ("agreement", "东-1", "")  # the next one follows
+    assert [f.kind for f in forecast(side.app, 18)] == []
+    assert side.rows("SELECT * FROM ops.outbox ORDER BY id") == before
+    kept = side.rows("SELECT kind, stranded FROM mart.expiry_forecast ORDER BY last_day")
+    assert [tuple(r.values()) for r in kept] == [("certificate", 4), ("agreement", 0)]
+    said = "SELECT message FROM ops.alert WHERE kind = 'expiry'"
+    assert len(side.rows(said)) == 2
+    sheet(side, "certifications", header, one, "2,dongfang,گواهی پمپ,Active,2027-03-10,2029-01-01")
+    run(side)
+    [paper] = [f for f in forecast(side.app, 90) if f.kind == "certificate"]
+    assert (paper.impact.leads, paper.impact.stranded) == (4, 0)
+    for days in (1, 3, 10):  # 15 days are left, then 5: once more, since fewer than seven are left
+        side.clock.advance(days=days)
+        measure(side.app, ["forecast"])
+    assert [m["message"].split(",")[1] for m in side.rows(f"{said} AND message LIKE 'certificate%' ORDER BY id")] == [
+        " within 30 days. Channel manager: not known. What it changes: `prm-sync forecast --days 30`",
+        " within 7 days. Channel manager: not known. What it changes: `prm-sync forecast --days 7`",
+    ]
+
+
+def test_what_the_forecast_says_comes_true(side: Bench) -> None:
+    sheet(side, "certifications", "Certificate Id,Partner Key,Certificate,Status,Issued On,Expires On",
+          "1,alnoor,شهادة,Active,2026-01-01,2027-03-05")  # fmt: skip
+    run(side)
+    side.clock.advance(days=5)  # the day after the last
+    side.vendors.lead("Late", Required_Certification__c="شهادة")
+    run(side)
+    [lead] = side.rows("SELECT outcome, reasons FROM ledger.routing_decision")
+    assert (lead["outcome"], lead["reasons"]["certification"]) == ("nobody", 2)

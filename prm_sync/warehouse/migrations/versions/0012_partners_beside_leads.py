@@ -121,6 +121,25 @@ def upgrade() -> None:
     comment='When which credit in ledger.deal_credit changed last, or went away'
     )
     op.create_index('credit_change_touched', 'credit_change', ['touched'], unique=False, schema='ledger')
+    op.create_table('expiry_forecast',
+    sa.Column('kind', sa.Text(), nullable=False, comment='certificate, agreement or protection (of a registered deal)'),
+    sa.Column('subject_id', sa.Text(), nullable=False, comment='The certificate, agreement or registration'),
+    sa.Column('partner_id', sa.Text(), nullable=False, comment='Whose it is'),
+    sa.Column('name', sa.Text(), nullable=False, comment='What it is called'),
+    sa.Column('last_day', sa.Date(), nullable=False, comment='Last day it holds'),
+    sa.Column('leads', sa.BigInteger(), nullable=False, comment='Open leads that the partner could have had, and then cannot'),
+    sa.Column('stranded', sa.BigInteger(), nullable=False, comment='Of these, leads that then nobody may have'),
+    sa.Column('stranded_in', postgresql.JSONB(astext_type=sa.Text()), nullable=False, comment='The same by country'),
+    sa.Column('offers', sa.BigInteger(), nullable=False, comment='Leads that it is offered or has accepted, and then could not have'),
+    sa.Column('registrations', sa.BigInteger(), nullable=False, comment='Approved registrations of the partner that are protected longer'),
+    sa.Column('freed', sa.BigInteger(), nullable=False, comment='Open leads that were its alone, and that others may then have'),
+    sa.Column('lead_ids', postgresql.ARRAY(sa.Text()), nullable=False, comment='Some of these leads'),
+    sa.Column('rule_version', sa.Text(), nullable=False, comment='Hash of the routing policy'),
+    sa.Column('as_of', sa.DateTime(timezone=True), nullable=False, comment='When it was computed'),
+    sa.PrimaryKeyConstraint('kind', 'subject_id'),
+    schema='mart',
+    comment='What runs out within the next months, and what routing will then do otherwise'
+    )
     op.create_table('incentive_check',
     sa.Column('partner_id', sa.Text(), nullable=False, comment='Partner'),
     sa.Column('programme', sa.Text(), nullable=False, comment='Programme of policies/incentives.yaml; empty: the claim names none that is there'),
@@ -240,6 +259,7 @@ def downgrade() -> None:
     op.drop_index('partner_service_by_partner', table_name='partner_service', schema='mart')
     op.drop_table('partner_service', schema='mart')
     op.drop_table('incentive_check', schema='mart')
+    op.drop_table('expiry_forecast', schema='mart')
     op.drop_index('credit_change_touched', table_name='credit_change', schema='ledger')
     op.drop_table('credit_change', schema='ledger')
     op.drop_index('incentive_claim_source_touched', table_name='incentive_claim_source', schema='core')
