@@ -191,6 +191,7 @@ def _round(
         keep.append(measure(app))
         _push(app, "crm", "Lead", this)
         _push(app, "crm", "Account", this)
+        _push(app, "crm", "Opportunity", this)
         step.done(f"{this.sum('written', *PUSHES, connection='crm')} leads and partners written")
     for scene in this.scenes[decided:]:
         say.scene(scene)

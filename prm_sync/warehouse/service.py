@@ -19,6 +19,10 @@ _TOLD = (
     "credit_kind", "credit_partner", "credit_partner_key", "credit_amount", "credit_currency", "influenced_by",
     "feedback_id", "feedback_touched",
 )  # fmt: skip
+_READ = (
+    "core.account", "core.opportunity", "core.lead", "core.partner", "core.deal_registration", "core.activity",
+    "core.feedback", "ledger.lead_offer", "ledger.credit_change", "mart.partner_performance",
+)  # fmt: skip
 _LIVE = "{0}.merged_into IS NULL AND {0}.deleted_at IS NULL AND {0}.is_test IS NOT TRUE"
 
 
@@ -28,6 +32,9 @@ def bring_up_to_date(tx: sa.Connection, after: int, month: str, touched: int, no
     `month`: first day of the present month, YYYY-MM-DD; a partner's score is that of the month before.
     """
     values = {"after": after, "month": month, "touched": touched, "now": now}
+    news = " OR ".join(f"EXISTS (SELECT FROM {table} WHERE touched > :after)" for table in _READ)
+    if not tx.execute(sa.text(f"SELECT {news}"), values).scalar_one():
+        return 0, 0
     for statement in (_LINKS, _CHANGED):
         tx.execute(sa.text(statement), values)
     looked_at = int(tx.exec_driver_sql("SELECT count(*) FROM pg_temp.looked_at").scalar_one())

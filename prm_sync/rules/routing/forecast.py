@@ -15,7 +15,7 @@ from typing import Literal
 from prm_sync.rules.routing.board import Board
 from prm_sync.rules.routing.facts import LeadFacts, Ledger, PartnerFacts
 from prm_sync.rules.routing.policy import RoutingPolicy
-from prm_sync.rules.routing.roster import LeadClass
+from prm_sync.rules.routing.roster import LeadClass, Roster
 
 ExpiryKind = Literal["certificate", "agreement", "protection"]
 NAMED = 5  #: leads that an impact names
@@ -86,17 +86,18 @@ def impacts(
         return {}
     groups = _grouped(leads, {p.domain for p in protections}, quiet)
     found: dict[tuple[str, date], Impact] = {}
+    after: _Day | None = None
     for day, losing in sorted(by_day.items()):
-        moments = [datetime.combine(d, time(), UTC) for d in (day, day + timedelta(days=1))]
-        before, after = (_Day(partners_on(m.date()), protections, quiet, m) for m in moments)
-        for partner_id in sorted(losing):
-            found[partner_id, day] = _impact(partner_id, groups, before, after)
+        at, then = (datetime.combine(d, time(), UTC) for d in (day, day + timedelta(days=1)))
+        before = after if after is not None and after.at == at else _Day(partners_on(day), protections, quiet, at)
+        after = _Day(partners_on(then.date()), protections, quiet, then)
+        found |= {(partner_id, day): impact for partner_id, impact in _impacts(losing, groups, before, after).items()}
     return found
 
 
 def _grouped(leads: Iterable[OpenLead], protected: set[str], policy: RoutingPolicy) -> list[_Group]:
     groups: dict[LeadFacts, _Group] = {}
-    companies = bool(policy.exclusions)
+    companies, exclusive = bool(policy.exclusions), policy.rules.relationship == "exclusive"
     for lead in leads:
         f = lead.facts
         spent = policy.offer.max_offers if f.offers >= policy.offer.max_offers else 0
@@ -104,6 +105,7 @@ def _grouped(leads: Iterable[OpenLead], protected: set[str], policy: RoutingPoli
             id="", priority=0.0, status=policy.eligible_statuses[0], offers=spent, registered_by=frozenset(),
             domain=f.domain if companies or f.domain in protected else None,
             account_number=f.account_number if companies else None,
+            account_partner_id=f.account_partner_id if exclusive else None,
         )  # fmt: skip
         group = groups.setdefault(key, _Group(key))
         group.count += 1
@@ -121,45 +123,82 @@ class _Day:
     def __init__(
         self, partners: Sequence[PartnerFacts], protections: Sequence[Protection], policy: RoutingPolicy, at: datetime
     ) -> None:
+        self.at = at
         self._board = Board(partners, Ledger(), policy, at)
+        self._bits: dict[int, dict[str, int]] = {}
         self._holders: dict[str, set[str]] = {}
         for p in protections:
             if p.until > at:
                 self._holders.setdefault(p.domain, set()).add(p.partner_id)
 
     def kind(self, group: _Group) -> LeadClass:
-        holders = self._holders.get(group.facts.domain or "", ())
-        return self._board.class_of(group.facts._replace(registered_by=frozenset(holders)))
+        """Who may have leads of the group."""
+        holders = self._holders.get(group.facts.domain or "")
+        facts = group.facts._replace(registered_by=frozenset(holders)) if holders else group.facts
+        return self._board.class_of(facts)
 
-    def may(self, partner_id: str, kind: LeadClass) -> bool:
-        number = self._board.number.get(partner_id)
-        return number is not None and bool(kind.passed & kind.roster.bits[kind.roster.place[number]])
+    def forget(self) -> None:
+        """Other partners will be asked for."""
+        self._bits.clear()
+
+    def among(self, partners: Iterable[str], roster: Roster) -> dict[str, int]:
+        """The bit of each of these partners in a roster's sets; told once for each roster."""
+        if id(roster) not in self._bits:
+            known = ((id_, self._board.number.get(id_)) for id_ in partners)
+            self._bits[id(roster)] = {id_: roster.bits[roster.place[n]] for id_, n in known if n is not None}
+        return self._bits[id(roster)]
 
 
-def _impact(partner_id: str, groups: Iterable[_Group], before: _Day, after: _Day) -> Impact:
-    leads = offers = freed = 0
-    stranded_in: Counter[str] = Counter()
-    stranded_ids: list[str] = []
-    other_ids: list[str] = []
+@dataclass(slots=True)
+class _Tally:
+    """The impact on one partner, while it is counted."""
+
+    leads: int = 0
+    offers: int = 0
+    freed: int = 0
+    stranded_in: Counter[str] = field(default_factory=Counter)
+    stranded_ids: list[str] = field(default_factory=list)
+    other_ids: list[str] = field(default_factory=list)
+
+    def add(self, partner_id: str, group: _Group, was: LeadClass, then: LeadClass, *, keeps: bool) -> None:
+        if keeps:
+            if was.many == 1 < then.many:
+                self.freed += group.waiting
+                self.other_ids = sorted([*self.other_ids, *group.ids])[:NAMED]
+            return
+        self.leads += group.waiting
+        self.offers += group.offered[partner_id]
+        if then.passed:
+            self.other_ids = sorted([*self.other_ids, *group.ids])[:NAMED]
+        elif group.waiting:
+            self.stranded_in[group.facts.country or "?"] += group.waiting
+            self.stranded_ids = sorted([*self.stranded_ids, *group.ids])[:NAMED]
+
+    def impact(self) -> Impact:
+        ids = (*self.stranded_ids, *self.other_ids)[:NAMED]
+        by_country = dict(sorted(self.stranded_in.items()))
+        return Impact(self.leads, self.stranded_in.total(), by_country, self.offers, self.freed, ids)
+
+
+def _impacts(losing: set[str], groups: Iterable[_Group], before: _Day, after: _Day) -> dict[str, Impact]:
+    """What changes for these partners from one moment to the other."""
+    tallies = {id_: _Tally() for id_ in sorted(losing)}
+    masks: dict[int, int] = {}  #: those of the partners together, by roster
+    for day in (before, after):
+        day.forget()
     for group in groups:
         was = before.kind(group)
-        if not before.may(partner_id, was):
+        each = before.among(tallies, was.roster)
+        if id(was.roster) not in masks:
+            masks[id(was.roster)] = sum(each.values())
+        if not was.passed & masks[id(was.roster)]:
             continue
         then = after.kind(group)
-        if after.may(partner_id, then):
-            if was.many == 1 < then.many:
-                freed += group.waiting
-                other_ids += group.ids
-            continue
-        leads += group.waiting
-        offers += group.offered[partner_id]
-        if then.passed:
-            other_ids += group.ids
-        elif group.waiting:
-            stranded_in[group.facts.country or "?"] += group.waiting
-            stranded_ids += group.ids
-    ids = (*sorted(stranded_ids), *sorted(other_ids))[:NAMED]
-    return Impact(leads, stranded_in.total(), dict(sorted(stranded_in.items())), offers, freed, ids)
+        still = after.among(tallies, then.roster)
+        for id_, bit in each.items():
+            if was.passed & bit:
+                tallies[id_].add(id_, group, was, then, keeps=bool(then.passed & still.get(id_, 0)))
+    return {id_: tally.impact() for id_, tally in tallies.items()}
 
 
 def in_words(impact: Impact, last: date) -> str:
