@@ -21,7 +21,7 @@ from prm_sync.connect import registry
 from prm_sync.connect.protocol import Connector, Context, Limit, Session
 from prm_sync.errors import ConfigError
 from prm_sync.project import Limits, ProjectFile, connection_config, read_project
-from prm_sync.rules import authority, identity, incentives, precedence, registrations, sharing, survivorship
+from prm_sync.rules import authority, identity, incentives, precedence, registrations, sharing, signals, survivorship
 from prm_sync.rules.mapping import Back, Compiled, MappingSpec, compile_back, compile_mapping, load_all
 from prm_sync.rules.routing import RoutingPolicy, load_routing
 from prm_sync.settings import Settings
@@ -81,6 +81,7 @@ class Policies:
     authority: precedence.AuthorityPolicy
     registrations: registrations.RegistrationPolicy
     incentives: incentives.IncentivePolicy
+    signals: signals.SignalPolicy
 
 
 @dataclass(slots=True)
@@ -94,7 +95,7 @@ class App:
     entities: Mapping[str, Entity]
     clock: Clock
     policies: Policies
-    connectors: Mapping[str, Connector]  #: by connection
+    connectors: Mapping[str, Connector]  #: by connection; of the kind that the connection stands for
     mappings: Mapping[tuple[str, str], tuple[StreamMapping, ...]]
     problems: tuple[ConfigError, ...] = ()  #: mapping files that are left out, and why
     transports: Mapping[str, Any] = field(default_factory=dict)  #: by connection, instead of the network (tests)
@@ -146,7 +147,7 @@ class App:
         return [replace(limit, **own.get(limit.name, {})) for limit in limits]
 
     def streams_of(self, connection: str) -> tuple[str, ...]:
-        """The streams to pull: those that the project names, else those with a mapping."""
+        """The streams in use: those that the project names, else those with a mapping."""
         named = self.source.project.connections[connection].streams
         return named if named is not None else tuple(s for c, s in self.mappings if c == connection)
 
@@ -169,8 +170,9 @@ class App:
         ]  # fmt: skip
 
     def back_mappings(self) -> list[StreamMapping]:
-        """The mappings that write something to their remote."""
-        return [m for found in self.mappings.values() for m in found if m.back is not None]
+        """The mappings that write something to a stream in use."""
+        used = {(c, s) for c in self.connectors for s in self.streams_of(c)}
+        return [m for key, found in self.mappings.items() if key in used for m in found if m.back is not None]
 
     def golden_hash(self, entity: str) -> str:
         """What golden records depend on besides their sources: another hash derives them anew."""
@@ -199,12 +201,30 @@ class App:
         """Survivorship and authority of one entity, as the warehouse asks for it."""
         kind, rules = self.entities[entity], self.precedence(entity)
         merged = survivorship.merger(kind, self.source.project.trusted, rules.rules)
-        return surviving(kind, authority.judge(kind, merged, rules.watched, rules.review))
+        return surviving(kind, authority.judge(kind, merged, rules.watched, rules.review), rules.watched)
 
     @staticmethod
     def cluster(edges: Iterable[tuple[int, int]], apart: Iterable[tuple[int, int]] = ()) -> dict[int, int]:
         """Which rows are one entity: row -> smallest row of its cluster. Pairs of `apart` are not brought together."""
         return identity.clusters(edges, apart)
+
+
+def connectors_of(source: ProjectFile) -> dict[str, Connector]:
+    """The connector of each connection, its kind that which the connection says.
+
+    Raises ConfigError, with its line, for one that is not installed, and for a kind given to a system that has one.
+    """
+    source.check_connectors(registry.names())
+    out = {}
+    for name, connection in source.project.connections.items():
+        found = registry.find(connection.connector)
+        if connection.kind is not None and found.kind != "files":
+            raise source.error(
+                f'connection "{name}": {found.title} is a {found.kind} and nothing else; leave `kind` out (only a '
+                "folder of files can stand for a crm or prm)", "connections", name, "kind",
+            )  # fmt: skip
+        out[name] = replace(found, kind=connection.kind or found.kind)
+    return out
 
 
 def save_secret(home: Path, connection: str, name: str, value: str) -> None:
@@ -235,6 +255,7 @@ def load_policies(folders: Sequence[Path], connections: Collection[str] | None =
         precedence.load_authority(path("authority.yaml"), connections),
         registrations.load_registrations(path("registrations.yaml")),
         incentives.load_incentives(path("incentives.yaml")),
+        signals.load_signals(path("signals.yaml")),
     )
 
 
@@ -249,7 +270,7 @@ def load_mappings(
     replaced: set[tuple[str, str]] = set()  # a broken file too keeps the shipped one of its name from taking its place
     problems: list[ConfigError] = []
     for folder in (*source.folders("mappings"), shipped("mappings")):
-        found, errors = load_all(folder, entities, {c.connector for c in source.project.connections.values()})
+        found, errors = load_all(folder, entities, {c.dialect for c in source.project.connections.values()})
         problems += errors
         taken = {s.name: s for s in specs.values()}
         for spec in found:
@@ -265,7 +286,7 @@ def load_mappings(
     out: dict[tuple[str, str], list[StreamMapping]] = {}
     for name, connection in source.project.connections.items():
         for spec in specs.values():
-            if spec.connector == connection.connector:
+            if spec.connector == connection.dialect:
                 compiled = compile_mapping(spec, name)
                 keys = identity.compile_keys(spec.entity, policies.identity, compiled.columns)
                 back = compile_back(spec) if spec.back else None
@@ -292,8 +313,7 @@ def open_app(
 ) -> Iterator[App]:  # fmt: skip
     """Open everything. Raises ConfigError before the first call where a file or setting is wrong."""
     source = read_project(settings.project_file)
-    source.check_connectors(registry.names())
-    known = {c.connector: registry.find(c.connector) for c in source.project.connections.values()}
+    connectors = connectors_of(source)
     policies = load_policies(source.folders("policies"), source.project.connections)
     mappings, problems = load_mappings(source, entities, policies)
     tables = build(entities)
@@ -305,8 +325,7 @@ def open_app(
             schema.upgrade(engine, tables)
         yield App(
             settings, source, engine, tables, entities, clock, policies,
-            {name: known[c.connector] for name, c in source.project.connections.items()},
-            mappings, tuple(problems), transports or {}, env if env is not None else os.environ,
+            connectors, mappings, tuple(problems), transports or {}, env if env is not None else os.environ,
         )  # fmt: skip
     finally:
         engine.dispose()

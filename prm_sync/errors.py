@@ -5,7 +5,7 @@
     ├── WarehouseError          the database cannot be used: stop, nothing was written
     ├── FencedOff               another run took this stream over: stop at once, write nothing more
     └── ConnectorError          the remote system, or the way to it
-        ├── Misconfigured       a person must act (credentials, scopes, settings): do not retry
+        ├── Misconfigured       a person must act (credentials, scopes, an empty file): the flow is held, not retried
         ├── Unavailable         retry with backoff, then fail this stream alone
         │   ├── RateLimited     wait `after_s`, then go on where we were
         │   └── QuotaSpent      the day's share is used: end in good order, the next run goes on from the cursor
@@ -18,10 +18,18 @@ Messages say *what, where, what to do*. None ever holds a secret or a value of a
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 
 class PrmSyncError(Exception):
-    """Base of everything that prm-sync raises on purpose."""
+    """Base of everything that prm-sync raises on purpose. `leaves`: the state in which it leaves a flow."""
+
+    leaves: ClassVar[str] = "failed"
+
+    @property
+    def told(self) -> str:
+        """The words of a flow that ended with it."""
+        return str(self)
 
 
 class ConfigError(PrmSyncError):
@@ -50,7 +58,13 @@ class ConnectorError(PrmSyncError):
 
 
 class Misconfigured(ConnectorError):
-    """A person must act (credentials, scopes, settings): pause the connection, alert, do not retry."""
+    """A person must act (credentials, scopes, settings, a source that is empty): alert, do not retry."""
+
+    leaves = "held"
+
+    @property
+    def told(self) -> str:
+        return f"{self}. Until then nothing is deleted or blanked for it; the next run goes on where this one stopped"
 
 
 class Unavailable(ConnectorError):

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, field_validator, model_validator
 
@@ -69,15 +69,29 @@ class Connection(_Part):
     """One configured connector: one CRM org, one PRM account, one folder of files."""
 
     connector: str = Field(description="The connector's name, as `prm-sync connectors` lists it")
+    kind: Literal["crm", "prm"] | None = Field(
+        default=None, description="What a folder of files stands for, where it is more than files: a partner portal "
+        "(prm), so that sharing policies and logs of disclosure apply. Every other connector has a kind of its own",
+    )
     config: dict[str, Any] = Field(default_factory=dict, description="What the connector asks for")
     streams: tuple[str, ...] | None = Field(
-        default=None, description="Streams to pull; those with a mapping by default"
+        default=None, description="Streams to pull and to write to; those with a mapping by default"
     )
     limits: Limits = Field(default_factory=Limits)
     stream_limits: dict[str, LimitsForStream] = Field(default_factory=dict)
+    look_before_write: bool = Field(
+        default=True,
+        description="Whether a record is looked at before it is changed, so that nothing is overwritten that was not "
+        "read yet; it costs a call for each record, or for each batch where the vendor can",
+    )
     quotas: dict[str, Quota] = Field(
         default_factory=dict, description="By the limit's name (daily, burst, calls): what the account really has"
     )
+
+    @property
+    def dialect(self) -> str:
+        """The folder of its mappings: a folder of files that stands for a PRM has others than a list of leads."""
+        return f"{self.connector}_{self.kind}" if self.kind else self.connector
 
     def limits_of(self, stream: str) -> Limits:
         """The connection's limits with those of the stream on top."""

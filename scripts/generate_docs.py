@@ -16,7 +16,7 @@ import sqlalchemy as sa
 import typer
 from sqlalchemy.dialects import postgresql
 
-from prm_sync.canonical.entities import ENTITIES, FACTS
+from prm_sync.canonical.entities import ENTITIES, facts_of
 from prm_sync.canonical.model import Field, Kind
 from prm_sync.cli import program
 from prm_sync.rules.mapping.functions import FUNCTIONS, Way
@@ -73,10 +73,10 @@ def _dictionary() -> Iterator[str]:
             yield f"Two records are one where these are equal: {keys} (policies/identity.yaml may say otherwise)."
         yield ""
         yield from table(("field", "kind", "meaning", "privacy", "survives", "for"), map(_field, entity.fields))
-        if entity.name in FACTS:
+        if facts := facts_of(entity):
             yield f"What prm-sync itself knows about a {entity.name}, for `back:` of a mapping:"
             yield ""
-            rows = ((f"`{f.name}`", _kind(f), f.doc, f.req) for f in FACTS[entity.name])
+            rows = ((f"`{f.name}`", _kind(f), f.doc, f.req) for f in facts)
             yield from table(("fact", "kind", "meaning", "for"), rows)
     tables = build()
     for schema, doc in SCHEMAS.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import hashlib
+import os
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,12 +33,15 @@ class Fingerprint:
 
 
 def fingerprint(path: Path) -> Fingerprint:
-    """Raises Misconfigured where the file may not be read, Unavailable where it goes away or is being written."""
+    """Raises Misconfigured where the file may not be read, Unavailable where it goes away or is being written.
+
+    That another file takes its place meanwhile, as ours do, is no harm: what was opened is whole.
+    """
     try:
-        before = path.stat()
         with path.open("rb") as f:
+            before = os.fstat(f.fileno())
             digest = hashlib.file_digest(f, "sha256").hexdigest()
-        after = path.stat()
+            after = os.fstat(f.fileno())
     except PermissionError:
         raise Misconfigured(f"{path}: this user may not read the file; correct its permissions") from None
     except OSError as error:
@@ -48,11 +52,14 @@ def fingerprint(path: Path) -> Fingerprint:
 
 
 def refuse_what_it_is_not(path: Path) -> None:
-    """Raises ContractBroken where the first bytes belie the name: a web page named .xls, a workbook named .csv ..."""
+    """Raises ContractBroken where the first bytes belie the name: a web page named .xls, a workbook named .csv ...
+
+    Misconfigured where there are none: whoever emptied the file must look.
+    """
     with path.open("rb") as f:
         head = f.read(4096)
     if not head.strip(b"\x00\t\r\n \xef\xbb\xbf\xff\xfe"):
-        raise ContractBroken(f"{path.name}: the file is empty; it needs at least a header row")
+        raise Misconfigured(f"{path.name}: the file is empty; it needs at least a header row")
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:512].lower()
     book = path.suffix.lower() in (".xlsx", ".xlsm", ".xls")
     zipped, old_book, parquet = head[:2] == b"PK", head[:4] == b"\xd0\xcf\x11\xe0", head[:4] == b"PAR1"

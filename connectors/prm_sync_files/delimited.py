@@ -87,12 +87,20 @@ def open_delimited(path: Path, dialect: Dialect) -> Table:
 
 
 def _records(path: Path, dialect: Dialect) -> Iterator[Row]:
-    """The header row and the rows under it that are not empty.
+    """The header row and the rows under it that are not empty."""
+    return (row for _, row in parts(path, dialect) if row is not None)
 
+
+def parts(path: Path, dialect: Dialect) -> Iterator[tuple[str, Row | None]]:
+    """The whole file, piece by piece: (text as it stands there, the row that it is).
+
+    What is no row of the table has none: empty rows, and all that stands before the header row, which is the first.
     A row whose quotes do not fit ends at its own line, with an error; what it swallowed is read again as rows.
     """
     with path.open(encoding=dialect.encoding, newline="") as f:
-        feed = _Feed(path, islice(f, dialect.skip, None))
+        for line in islice(f, dialect.skip):
+            yield line, None
+        feed = _Feed(path, f)
         reader = csv.reader(feed, delimiter=dialect.delimiter, strict=True)
         number, broken = 0, 0
         while True:
@@ -113,12 +121,18 @@ def _records(path: Path, dialect: Dialect) -> Iterator[Row]:
                 error = f"row {number + 1} has a quote that is not closed, or one in the wrong place"
             number += 1
             if number < dialect.header_row or not any(cells) or not any(map(str.strip, cells)):
+                yield feed.text, None
                 continue
             if feed.damaged and not error:
                 error = f"row {number} holds characters that an earlier wrong decoding has destroyed"
             if dialect.decimal == ",":
                 cells = [_with_point(cell) for cell in cells]
-            yield Row(number, cells, error)
+            yield feed.text, Row(number, cells, error)
+
+
+def is_damaged(text: str) -> bool:
+    """Whether an earlier wrong decoding has destroyed letters of the text."""
+    return _DAMAGED.search(text) is not None
 
 
 def _with_point(cell: str) -> str:
@@ -144,16 +158,23 @@ class _Feed:
 
     def __next__(self) -> str:
         line = self._again.popleft() if self._again else next(self._lines)
+        self._taken.append(line)
         if not line.isascii():
             line = unicodedata.normalize("NFC", line)
-            if _DAMAGED.search(line):
+            if is_damaged(line):
                 self.damaged = True
         if "\x00" in line:
             raise ContractBroken(f"{self._path.name}: holds bytes that no text has; it is not text, or damaged")
-        self._taken.append(line)
         return line
+
+    @property
+    def text(self) -> str:
+        """The row in hand as it stands in the file."""
+        return self._taken[0] if len(self._taken) == 1 else "".join(self._taken)
 
     def first_alone(self, delimiter: str) -> list[str]:
         """The cells of the first line of the row in hand, as well as they can be told; the other lines are put back."""
         self._again.extendleft(reversed(self._taken[1:]))
-        return next(csv.reader(self._taken[:1], delimiter=delimiter, quoting=csv.QUOTE_NONE), [])
+        del self._taken[1:]
+        line = unicodedata.normalize("NFC", self._taken[0])
+        return next(csv.reader([line], delimiter=delimiter, quoting=csv.QUOTE_NONE), [])

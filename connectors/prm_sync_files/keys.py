@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from prm_sync.connect import Misconfigured
-from prm_sync_files.table import KEY_FIELD, Row
+from prm_sync_files.names import KEY_FIELD
+from prm_sync_files.table import Row
 
 _ALIKE = str.maketrans("يىكةđ", "ییکهd")
 

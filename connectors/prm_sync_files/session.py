@@ -1,11 +1,12 @@
-"""A folder of files as a connection: check, discover, read."""
+"""A folder of files as a connection: check, discover, read, and write what is declared as written."""
 
 from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +16,28 @@ from prm_sync.connect import (
     Context,
     Cursor,
     Deletes,
+    Done,
     Field,
     Misconfigured,
     Outcome,
     Page,
+    Record,
     Stream,
     Tenant,
     Unavailable,
 )
-from prm_sync_files import content, delimited
-from prm_sync_files.config import FilesConfig
-from prm_sync_files.folder import BOOK_SUFFIXES, Source, sources, usable_folder
+from prm_sync_files import content, delimited, writing
+from prm_sync_files.cells import unguarded
+from prm_sync_files.config import FilesConfig, StreamConfig, WriteConfig
+from prm_sync_files.folder import BOOK_SUFFIXES, Source, sources, usable_folder, written_path
 from prm_sync_files.keys import Key, Seen, key_of
-from prm_sync_files.table import ERROR_FIELD, KEY_FIELD, Row, Table
+from prm_sync_files.names import ERROR_FIELD, KEY_FIELD
+from prm_sync_files.table import Row, Table
 
 _MANY_COLUMNS = 200
+NO_FILE = hashlib.sha256().hexdigest()  #: the content of a written stream whose file is not there
+WRITE_BATCH = 10_000  #: changes by one replacement of a file
+ERROR = Field(ERROR_FIELD, "text", label="why the row cannot be trusted; empty: it can")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +48,11 @@ class FilesSession:
     context: Context
 
     def check(self) -> Tenant:
-        """The folder is the tenant. Raises Misconfigured where it cannot be read, or two files claim one stream."""
-        folder = usable_folder(self.config.folder)
+        """The folder is the tenant.
+
+        Raises Misconfigured where it cannot be read, or written though `writes` says so, or two files claim one stream.
+        """
+        folder = usable_folder(self.config.folder, writing=bool(self.config.writes))
         self._sources()
         return Tenant(id=str(folder), name=folder.name, sandbox=False)
 
@@ -69,7 +80,7 @@ class FilesSession:
         least one page, be it an empty one. Raises Unavailable where the file changes meanwhile.
         """
         source = self._sources().get(stream.name)
-        if source is None or not source.paths:
+        if source is None or not (source.paths or source.writes):
             raise Misconfigured(f"{self.config.folder}: there is no file for the stream {stream.name!r} any more")
         prints = [content.fingerprint(path) for path in source.paths]
         position = _position(source.paths, prints)
@@ -88,8 +99,37 @@ class FilesSession:
                 raise Unavailable(f"{path}: was written while it was read; it is read again in the next run")
         yield Page(page, cursor=position)
 
-    def write(self, stream: Stream, changes: Sequence[Change]) -> Sequence[Outcome]:  # noqa: ARG002
-        raise Misconfigured(f"{self.context.connection}: files are read only; {stream.name!r} takes no changes")
+    def write(self, stream: Stream, changes: Sequence[Change]) -> Sequence[Outcome]:
+        """All changes in one replacement of `<stream>.csv`. Raises Misconfigured for a stream not under `writes`."""
+        how = self.config.writes.get(stream.name)
+        if how is None:
+            raise Misconfigured(
+                f"{self.context.connection}: files are read only but for the CSV tables under `writes`; "
+                f"{stream.name!r} is none of them"
+            )
+        path = written_path(usable_folder(self.config.folder), stream.name)
+        delimiter = "," if self.config.delimiter == "auto" else self.config.delimiter
+        outcomes = writing.write(
+            path, how, changes, partial(self._dialect, how.read_as(path.name)),
+            delimiter=delimiter, max_rows=self.config.max_rows,
+        )  # fmt: skip
+        done = sum(isinstance(outcome, Done) for outcome in outcomes)
+        extra = {"stream": stream.name, "file": path.name, "changes": len(changes), "done": done}
+        self.context.log.info("file written", extra=extra)
+        return outcomes
+
+    def fetch(self, stream: Stream, by: str, values: Sequence[str], fields: Collection[str]) -> Sequence[Record | None]:
+        """The rows with these keys, as the files are now. Raises Misconfigured for any field but the key."""
+        if by != stream.key:
+            raise Misconfigured(f"{self.config.folder}: {stream.name!r} is searched by {stream.key!r}, not by {by!r}")
+        source, wanted, shown = self._sources().get(stream.name), set(values), {*fields, by, ERROR_FIELD}
+        if source is None or not wanted:
+            return [None] * len(values)
+        found = {
+            record[by]: {name: value for name, value in record.items() if name in shown}
+            for path in source.paths for record in self._records(source, path) if record[by] in wanted
+        }  # fmt: skip
+        return [found.get(value) for value in values]
 
     # --- one file ---
 
@@ -118,12 +158,15 @@ class FilesSession:
             from prm_sync_files import workbook
 
             return workbook.open_sheet(path, self._sheet(source, path), how.header_row)
+        return delimited.open_delimited(path, self._dialect(how, path))
+
+    def _dialect(self, how: StreamConfig, path: Path) -> delimited.Dialect:
+        config = self.config
         encoding = content.encoding_of(path, how.encoding or config.encoding, config.language)
         delimiter = how.delimiter or config.delimiter
-        if suffix == ".tsv" and delimiter == "auto":
+        if path.suffix.lower() == ".tsv" and delimiter == "auto":
             delimiter = "\t"
-        decimal = how.decimal or config.decimal
-        return delimited.open_delimited(path, delimited.dialect_of(path, encoding, delimiter, decimal, how.header_row))
+        return delimited.dialect_of(path, encoding, delimiter, how.decimal or config.decimal, how.header_row)
 
     def _sheet(self, source: Source, path: Path) -> str:
         names = self._sheets(path)
@@ -135,7 +178,7 @@ class FilesSession:
         raise Misconfigured(f"{path.name}: set `sheet` for the stream {source.name!r}; there are: {listed}")
 
     def _describe(self, source: Source) -> Stream:
-        if not source.paths:
+        if not (source.paths or source.writes):
             raise Misconfigured(f"{self.config.folder}: no file is named {source.how.file!r} (stream {source.name!r})")
         fields: dict[str, Field] = {}
         key: Key | None = None
@@ -144,6 +187,8 @@ class FilesSession:
             key = self._key(source, table)
             for field in table.fields:
                 fields.setdefault(field.name, field)
+        if source.writes:
+            return _written(source.name, source.writes, fields)
         assert key is not None
         if len(fields) > _MANY_COLUMNS:
             self.context.log.warning("file has many columns", extra={"file": source.last.name, "columns": len(fields)})
@@ -154,7 +199,7 @@ class FilesSession:
                     "no key column: set `key`; until then a row that changes in these columns is another record",
                     extra={"file": source.last.name, "columns": len(key.columns), "key": ", ".join(key.columns[:10])},
                 )
-        fields[ERROR_FIELD] = Field(ERROR_FIELD, "text", label="why the row cannot be trusted; empty: it can")
+        fields[ERROR_FIELD] = ERROR
         snapshot = self.config.snapshot if source.how.snapshot is None else source.how.snapshot
         return Stream(
             source.name, key.field, tuple(fields.values()), deletes=Deletes.BY_ABSENCE if snapshot else Deletes.NEVER
@@ -171,7 +216,7 @@ class FilesSession:
         table = self._table(source, path)
         key, header, seen = self._key(source, table), table.header, Seen()
         rows = errors = same = 0
-        for row in table.rows():
+        for row in unguarded(table.rows()) if source.writes and source.writes.guard else table.rows():
             rows += 1
             if rows > self.config.max_rows:
                 raise Misconfigured(
@@ -189,6 +234,16 @@ class FilesSession:
             yield record
         extra = {"stream": source.name, "file": path.name, "records": rows - same, "errors": errors, "repeated": same}
         self.context.log.info("file read", extra=extra)
+
+
+def _written(name: str, how: WriteConfig, there: Mapping[str, Field]) -> Stream:
+    """A stream that is written: the columns of its file, if it is there, and those that it gets with the next write."""
+    ours = {column: Field(column, "text", writable=True, required=column == how.key) for column in how.columns}
+    fields = {**there, **ours, ERROR_FIELD: ERROR}
+    return Stream(
+        name, how.key, tuple(fields.values()),
+        deletes=Deletes.BY_ABSENCE, match_on=(how.key,), write_batch=WRITE_BATCH,
+    )  # fmt: skip
 
 
 def _keyed(key: Key, seen: Seen, row: Row) -> tuple[str, str, bool]:
@@ -212,6 +267,8 @@ def _keyed(key: Key, seen: Seen, row: Row) -> tuple[str, str, bool]:
 
 def _position(paths: Sequence[Path], prints: Sequence[content.Fingerprint]) -> dict[str, Any]:
     """The cursor: one file's own hash; of several, a hash of their names and hashes."""
+    if not paths:
+        return {"file": None, "sha256": NO_FILE, "size": 0, "mtime": None}
     if len(paths) == 1:
         digest = prints[0].sha256
     else:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from prm_sync.connect import ContractBroken, Field, Misconfigured
+from prm_sync_files.names import RESERVED, clean
 
-ERROR_FIELD = "__error__"  #: the field that says why a row cannot be trusted; the engine quarantines such records
-KEY_FIELD = "__key__"  #: the field that holds a key made of several columns
 MOST_COLUMNS = 1600  #: PostgreSQL's limit for a table: no export of such a stream could ever be loaded
 
 _TOTALS = {
     "total", "totals", "grand total", "sum", "summe", "gesamt", "somme", "tổng", "tổng cộng", "合计", "总计",
     "المجموع", "الإجمالي", "الاجمالي", "جمع", "جمع کل",
 }  # fmt: skip
-_INVISIBLE = dict.fromkeys(map(ord, "\ufeff\u200b\u200e\u200f\u2060"))
 
 
 class Row(NamedTuple):
@@ -47,7 +44,7 @@ def header_of(path: Path, cells: Sequence[Any], row: int) -> tuple[str, ...]:
 
     Raises ContractBroken for no names, a name that stands twice, or more columns than any table can have.
     """
-    names = [_clean(cell) for cell in cells]
+    names = ["" if cell is None else clean(str(cell)) for cell in cells]
     while names and not names[-1]:
         names.pop()
     if not names:
@@ -61,15 +58,10 @@ def header_of(path: Path, cells: Sequence[Any], row: int) -> tuple[str, ...]:
     if twice:
         listed = ", ".join(repr(name) for name in twice)
         raise ContractBroken(f"{path.name}: row {row} has these column names more than once: {listed}; rename them")
-    reserved = {ERROR_FIELD, KEY_FIELD} & set(names)
+    reserved = RESERVED & set(names)
     if reserved:
         raise ContractBroken(f"{path.name}: prm-sync itself uses the name {min(reserved)!r}; rename the column")
     return tuple(names)
-
-
-def _clean(cell: Any) -> str:
-    text = "" if cell is None else str(cell)
-    return unicodedata.normalize("NFC", " ".join(text.translate(_INVISIBLE).split()))
 
 
 def refuse_a_title(path: Path, header_row: int, first: Sequence[Sequence[Any]]) -> None:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-OBJECTS = ("Lead", "Account", "Contact", "Opportunity", "Case")
+OBJECTS = ("Lead", "Account", "Contact", "Opportunity", "Case", "Order")
 Way = Literal["client_credentials", "jwt", "session"]
 
 

@@ -28,6 +28,7 @@ INCENTIVE_KINDS = ("spiff", "rebate", "referral_fee", "bonus", "mdf", "other")
 CLAIM_STATUSES = (
     "accrued", "submitted", "held", "approved", "scheduled", "paid", "declined", "reversed", "expired",
 )  # fmt: skip
+MEASURES = ("leads", "won", "orders", "cases")
 METRICS = ("revenue", "leads", "deals", "certifications")
 
 _PERSON = Pii.PERSONAL
@@ -75,6 +76,9 @@ _SHARING = (
     _text("consent_evidence", "Where the person's consent to sharing is written down: form, ticket, contract", "R024",
           _PERSON),
 )  # fmt: skip
+_SHARED_KEY = _text(
+    "shared_key", "The copy that a partner sees, '<id>:<partner id>', as this system gave it to the source", "R024"
+)
 _INDUSTRY = _text("industry", "Industry, in the words of the routing policy", "R045", _COMPANY)
 _DOMAIN = Field("domain", Kind.DOMAIN, "Internet domain of the company", "R004", _COMPANY, Merge.TRUSTED)
 
@@ -160,6 +164,7 @@ OPPORTUNITY = Entity(
         _ref("partner_ref", "partner", "The partner with the primary credit", "R050"),
         _choice("credit", "What the partner is credited with", CREDITS, "R050"),
         _ref("lead_ref", "lead", "The lead the deal came from", "R055"),
+        _text("prm_registration_id", "The deal registration behind it, as this system gave it to the source", "R048"),
         _text("owner", "The seller's own person in charge, as the source names them", "R017"),
         Field("first_activity_at", Kind.INSTANT, "First activity of the seller's own people", "R048"),
         _CREATED, _IS_TEST,
@@ -178,7 +183,12 @@ ORDER = Entity(
         Field("shipped_at", Kind.INSTANT, "When it was sent", "R098"),
         Field("delivered_at", Kind.INSTANT, "When it arrived", "R098"),
         _text("carrier", "Who carries it", "R098"), _text("tracking", "The carrier's number", "R098"),
-        _text("product", "What was bought", "R069"), _CREATED, _IS_TEST,
+        _text("product", "What was bought", "R069"),
+        _text("city", "City it goes to, in its own script", "R071", _COMPANY),
+        _text("region", "State, province or region it goes to, as written", "R071", _COMPANY),
+        _text("postcode", "Postal code it goes to, as written", "R071", _COMPANY), _COUNTRY,
+        _text("delivery_preference", "How and when the customer wants it delivered", "R071", _PERSON), _SHARED_KEY,
+        _CREATED, _IS_TEST,
     ),
 )  # fmt: skip
 
@@ -193,7 +203,7 @@ CASE = Entity(
         _choice("priority", "How urgent it is", ("low", "medium", "high", "critical"), "R086"), _COUNTRY,
         Field("opened_at", Kind.INSTANT, "When the customer asked", "R083"),
         Field("first_response_at", Kind.INSTANT, "First answer", "R083"),
-        Field("resolved_at", Kind.INSTANT, "When it was solved", "R083"), _CREATED, _IS_TEST,
+        Field("resolved_at", Kind.INSTANT, "When it was solved", "R083"), _SHARED_KEY, _CREATED, _IS_TEST,
     ),
 )  # fmt: skip
 
@@ -337,11 +347,28 @@ FEEDBACK = Entity(
         Field("score", Kind.NUMBER, "The answer as a number", "R085"),
         Field("scale", Kind.NUMBER, "Best possible score", "R085"),
         _text("text", "The answer in words", "R075", _PERSON), _text("theme", "What it is about", "R077"),
+        _text("product", "Product it is about", "R077"), _COUNTRY,
         _ref("partner_ref", "partner", "By or about which partner", "R033"),
         _text("partner_key", "By or about which partner, by its key in the PRM", "R033"),
-        _ref("account_ref", "account", "By or about which account", "R085"),
+        _ref("account_ref", "account", "By which account", "R085"),
         _text("account_number", "By or about which account, by the seller's own number of it", "R075"),
-        Field("at", Kind.INSTANT, "When", "R085"), _CREATED, _IS_TEST,
+        _ref("contact_ref", "contact", "By which person", "R077"),
+        Field("at", Kind.INSTANT, "When", "R085"), *_SHARING, _SHARED_KEY, _CREATED, _IS_TEST,
+    ),
+)  # fmt: skip
+
+SIGNAL = Entity(
+    "signal", "A change of demand in a region, in numbers in which nobody can be found. Measured here.", req="R074",
+    fields=(
+        _choice("measure", "What was counted", MEASURES, "R068"),
+        Field("period", Kind.DATE, "First day of the month", "R068"),
+        Field("country", Kind.COUNTRY, "Country, ISO 3166-1 alpha-2", "R068"),
+        _text("region", "Region, ISO 3166-2; empty: the whole country", "R068"),
+        _text("product", "Product", "R069"),
+        _choice("direction", "Whether there was more of it than before, or less", ("rise", "fall"), "R074"),
+        Field("count", Kind.INTEGER, "How many in the month, rounded as policies/signals.yaml says", "R068"),
+        Field("lift", Kind.NUMBER, "The month divided by the mean of the months before, to one place", "R074"),
+        _SHARED_KEY,
     ),
 )  # fmt: skip
 
@@ -349,7 +376,7 @@ ENTITIES: dict[str, Entity] = {
     e.name: e
     for e in (
         ACCOUNT, CONTACT, PARTNER, PARTNER_USER, LEAD, OPPORTUNITY, ORDER, CASE, DEAL_REGISTRATION, TARGET,
-        CERTIFICATION, AGREEMENT, INCENTIVE_CLAIM, ACTIVITY, FEEDBACK,
+        CERTIFICATION, AGREEMENT, INCENTIVE_CLAIM, ACTIVITY, FEEDBACK, SIGNAL,
     )
 }  # fmt: skip
 """Every entity by its name, in the order in which they are refined."""
@@ -373,7 +400,7 @@ LEAD_FACTS = (
     Field("offer_rank", Kind.INTEGER, "1 for the first offer of the lead, 2 for the next ...", "R045"),
 )  # fmt: skip
 
-_FEEDBACK_FACTS = (
+_SAID_FACTS = (
     Field("feedback_score", Kind.NUMBER, "Latest feedback by or about it: score in percent of the best", "R075"),
     Field("feedback_theme", Kind.TEXT, "What that feedback is about", "R075"),
     Field("feedback_text", Kind.TEXT, "That feedback in words", "R075", _PERSON),
@@ -400,7 +427,7 @@ PARTNER_FACTS = (
     Field("agreement_until", Kind.DATE, "Last day of the agreement that holds longest; empty: no end", "R008"),
     Field("certificates", Kind.TEXTS, "Certificates valid on the day", "R029"),
     Field("certificates_until", Kind.DATE, "Day on which the first of them runs out; empty: none does", "R029"),
-    *_FEEDBACK_FACTS,
+    *_SAID_FACTS,
 )  # fmt: skip
 
 _SERVICE_FACTS = (
@@ -413,12 +440,36 @@ _SERVICE_FACTS = (
     Field("partner_response_hours", Kind.NUMBER, "That partner's median hours to answer, of the same month", "R076"),
     Field("partner_action", Kind.TEXT, "What the partner did last about it", "R076"),
     Field("partner_action_at", Kind.INSTANT, "When", "R076"),
-    *_FEEDBACK_FACTS,
+    *_SAID_FACTS,
+)  # fmt: skip
+
+FEEDBACK_FACTS = (
+    Field("partner_id", Kind.TEXT, "The partner it is by or about, else the one through whom its account is served",
+          "R077"),
+)  # fmt: skip
+
+SIGNAL_FACTS = (Field("partner_id", Kind.TEXT, "A partner whose territory holds the region", "R074"),)
+
+DEAL_FACTS = (
+    Field("id", Kind.TEXT, "The opportunity's id here"),
+    Field("deal_registration_id", Kind.TEXT, "The approved registration behind it", "R048"),
+    Field("deal_partner_ref", Kind.REFERENCE, "Who registered it, as the CRM knows the partner", "R050",
+          entity="partner"),
+    Field("deal_partner_key", Kind.TEXT, "Who registered it, by the partner's key in the PRM", "R050"),
+    Field("deal_credit", Kind.CHOICE, "What that partner is credited with", "R050", choices=CREDITS),
+    Field("deal_account_ref", Kind.REFERENCE, "Who buys, where the CRM knows the customer", "R048", entity="account"),
+    Field("deal_protected_until", Kind.INSTANT, "End of the protection of the registration", "R048"),
+    # What a deal is made with. Once it is there, these are the CRM's own.
+    Field("deal_name", Kind.TEXT, "Name of a deal to be made", "R048", _COMPANY),
+    Field("deal_stage", Kind.CHOICE, "Stage of a deal to be made", "R048", choices=OPPORTUNITY_STAGES),
+    Field("deal_amount", Kind.MONEY, "Amount of a deal to be made", "R048", given="deal_currency"),
+    Field("deal_currency", Kind.CURRENCY, "Currency of that amount", "R048"),
+    Field("deal_close_date", Kind.DATE, "Expected day of closing of a deal to be made", "R048"),
 )  # fmt: skip
 
 ACCOUNT_FACTS = _SERVICE_FACTS
 OPPORTUNITY_FACTS = (
-    *_SERVICE_FACTS,
+    *DEAL_FACTS, *_SERVICE_FACTS[1:],
     Field("credit_kind", Kind.CHOICE, "Primary credit of a won deal: a partner's, or our own people's", "R050",
           choices=("sourced", "direct")),
     Field("credit_partner_name", Kind.TEXT, "The partner who has it; empty: the seller's own people", "R050"),
@@ -428,6 +479,34 @@ OPPORTUNITY_FACTS = (
     Field("influenced_by", Kind.TEXTS, "Keys of the partners who influenced the deal", "R050"),
 )  # fmt: skip
 
+DEAL_REGISTRATION_FACTS = (
+    Field("id", Kind.TEXT, "The registration's id here"),
+    Field("registration_outcome", Kind.CHOICE, "What was decided", "R048", choices=("approve", "reject", "review")),
+    Field("registration_decided_at", Kind.INSTANT, "When", "R048"),
+    Field("registration_status", Kind.CHOICE, "Where the registration stands", "R048", choices=REGISTRATION_STATUSES),
+    Field("registration_move", Kind.CHOICE, "The state that its record in the PRM is to be brought to", "R048",
+          choices=("approved", "won", "lost")),
+    Field("registration_protected_until", Kind.INSTANT, "End of the protection", "R048"),
+)  # fmt: skip
+
 FACTS: dict[str, tuple[Field, ...]] = {
-    "lead": LEAD_FACTS, "partner": PARTNER_FACTS, "account": ACCOUNT_FACTS, "opportunity": OPPORTUNITY_FACTS,
-}  # fmt: skip
+    "lead": LEAD_FACTS, "partner": PARTNER_FACTS, "account": ACCOUNT_FACTS, "feedback": FEEDBACK_FACTS,
+    "signal": SIGNAL_FACTS, "opportunity": OPPORTUNITY_FACTS, "deal_registration": DEAL_REGISTRATION_FACTS,
+}
+"""By entity what its view core.<entity>_facts has. A fact `partner_id` says whose the record is, not `partner_ref`."""
+
+SHARED_FACTS = (
+    Field("shared_key", Kind.TEXT, "Key of the copy that a partner sees, '<id>:<partner id>': a mapping to a PRM that "
+          "writes it gets one record for each partner", "R024"),
+    Field("shared_partner_key", Kind.TEXT, "That partner's key in the PRM", "R024"),
+    Field("shared_partner_name", Kind.TEXT, "That partner's name", "R024"),
+)  # fmt: skip
+"""What is known of the copy of a record that a partner sees: no part of the record, so no policy names it."""
+
+UNSAID = frozenset({f.name for f in DEAL_FACTS[1:] if f.name != "deal_protected_until"} | {"registration_move"})
+"""Facts that say nothing where they are empty: their remote fields are left as they are. Others empty theirs."""
+
+
+def facts_of(entity: Entity) -> tuple[Field, ...]:
+    """What `back:` of the entity's mappings may write besides its fields."""
+    return (*FACTS.get(entity.name, ()), *(SHARED_FACTS if "shared_key" in entity.by_name else ()))

@@ -96,13 +96,13 @@ def _named(source: ProjectFile, chosen: Sequence[str] | None) -> Sequence[str]:
 
 
 def _project(findings: Findings) -> ProjectFile | None:
-    from prm_sync.connect import registry
+    from prm_sync.app import connectors_of
     from prm_sync.project import read_project
 
     file = opening.settings().project_file
     with findings.about("project"):
         source = read_project(file)
-        source.check_connectors({name: registry.find(name).config for name in registry.names()})
+        connectors_of(source)
         names = ", ".join(source.project.connections)
         findings.add(
             "ok" if names else "warning", "project", f"{file}: {names or 'connects nothing yet; add a connection'}"
@@ -114,14 +114,14 @@ def _project(findings: Findings) -> ProjectFile | None:
 def _policies(source: ProjectFile, findings: Findings) -> Policies:
     """The policies, all looked at; those of a broken file as shipped, so that the mappings can be looked at."""
     from prm_sync.app import Policies, load_policies, shipped
-    from prm_sync.rules import identity, precedence, registrations, sharing
+    from prm_sync.rules import identity, precedence, registrations, sharing, signals
     from prm_sync.rules.routing import load_routing
 
     loaders: dict[str, Callable[..., Any]] = {
         "routing": load_routing, "identity": identity.load_identity, "sharing": sharing.load_sharing,
         "survivorship": partial(precedence.load_survivorship, connections=source.project.connections),
         "authority": partial(precedence.load_authority, connections=source.project.connections),
-        "registrations": registrations.load_registrations,
+        "registrations": registrations.load_registrations, "signals": signals.load_signals,
     }  # fmt: skip
     with findings.about("policies"):
         folders = source.folders("policies")

@@ -39,6 +39,14 @@ connections: {}
 #       public_key: {env: PARTNERSTACK_PUBLIC_KEY}
 #       secret_key: {env: PARTNERSTACK_SECRET_KEY}
 #     limits: {max_create: 500, max_update_share: 0.2, max_delete: 20}  # a push beyond these waits for approval
+#   portal:                # a folder that partners see: tables are made there, and what they fill in is read
+#     connector: files
+#     kind: prm
+#     config:
+#       folder: ./portal
+#       writes:
+#         cases: {key: Key, columns: [Key, Partner, Subject, Status, Answer, Answered At]}
+#     streams: [cases]
 # trust: [crm, prm]      # whom to believe first
 # mappings: mappings     # a folder of your own; its files replace the shipped ones
 # policies: policies

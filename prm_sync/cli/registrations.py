@@ -13,12 +13,14 @@ from prm_sync.errors import ConfigError
 
 registrations = typer.Typer(no_args_is_help=True, help="Deal registrations: decisions, conflicts, evidence.")
 OUTCOMES = ("approve", "reject", "review")
+STATUSES = ("under_review", "rejected", "cancelled", "approved", "converted", "won", "lost", "expired")
 Id = Annotated[str, typer.Argument(help="Id, as `prm-sync registrations list` shows it.")]
 
 
 @registrations.command("list", epilog="Example: prm-sync registrations list --outcome review")
 def list_(
     outcome: Annotated[str | None, typer.Option("--outcome", help="Only approve, reject or review.")] = None,
+    status: Annotated[str | None, typer.Option("--status", help="Only those that stand here: expired, won ...")] = None,
     conflicts: Annotated[bool, typer.Option("--conflicts", help="The conflicts instead, open ones first.")] = False,
     limit: Annotated[int, typer.Option("--limit", "-n", min=0, help="Rows to list.")] = 20,
     as_json: terminal.Json = False,
@@ -28,17 +30,28 @@ def list_(
 
     if outcome is not None and outcome not in OUTCOMES:
         raise ConfigError(f"--outcome {outcome!r}: it is one of {', '.join(OUTCOMES)}")
+    if status is not None and status not in STATUSES:
+        raise ConfigError(f"--status {status!r}: it is one of {', '.join(STATUSES)}")
     with opening.opened() as app, app.db.begin() as tx:
-        rows = ledger.conflicts_of(tx, None, limit) if conflicts else ledger.listed(tx, outcome, limit)
-    columns: tuple[str, ...] = ("registration_id", "partner", "outcome", "because", "open_conflicts", "decided_at")
+        counts = ledger.conflict_counts(tx) if conflicts else []
+        rows = ledger.conflicts_of(tx, None, limit) if conflicts else ledger.listed(tx, outcome, limit, status)
+    columns: tuple[str, ...] = (
+        "registration_id", "partner", "outcome", "status", "because", "protected_until", "deal_id", "open_conflicts",
+    )  # fmt: skip
     if conflicts:
         columns = ("state", "kind", "registration_id", "partner", "other_kind", "other_id", "other_partner", "score")
     data = {"state": "done", "conflicts" if conflicts else "registrations": rows}
-    title = "Conflicts" if conflicts else "Registrations"
-    terminal.result(
-        data, lambda: terminal.table(title, columns, ([r[c] for c in columns] for r in rows), empty="none"),
-        as_json=as_json,
-    )  # fmt: skip
+    if conflicts:
+        data["counts"] = counts
+
+    def people() -> None:
+        if conflicts:
+            names = ("kind", "other_kind", "conflicts", "open", "registrations", "of")
+            terminal.table("Channel conflicts", names, ([c[n] for n in names] for c in counts), empty="none")
+        title = "Conflicts" if conflicts else "Registrations"
+        terminal.table(title, columns, ([r[c] for c in columns] for r in rows), empty="none")
+
+    terminal.result(data, people, as_json=as_json)
 
 
 @registrations.command(epilog="Example: prm-sync registrations show deal_registration_1f2e3d4c5b6a")

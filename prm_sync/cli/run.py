@@ -119,10 +119,12 @@ class Runs:
         try:
             report = flow()
         except Exception as error:
-            if isinstance(terminal.ours(error), WarehouseError):
+            known = terminal.ours(error)
+            if isinstance(known, WarehouseError):
                 raise
-            log.log(logging.DEBUG if terminal.ours(error) else logging.ERROR, "flow failed", exc_info=self.watch.debug)
-            report = FlowReport(verb, target, State.FAILED, terminal.words(error), work_s=time.perf_counter() - began)
+            log.log(logging.DEBUG if known else logging.ERROR, "flow failed", exc_info=self.watch.debug)
+            state, words = (State(known.leaves), known.told) if known else (State.FAILED, terminal.words(error))
+            report = FlowReport(verb, target, state, words, work_s=time.perf_counter() - began)
             self.errors.append(error)
         self.reports.append(report)
         self.watch.ends(report)

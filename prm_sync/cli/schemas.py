@@ -26,6 +26,7 @@ def all_schemas(*, installed: bool = False) -> Mapping[str, dict[str, Any]]:
     from prm_sync.rules.registrations import registrations_schema
     from prm_sync.rules.routing.policy import routing_schema
     from prm_sync.rules.sharing import sharing_schema
+    from prm_sync.rules.signals import signals_schema
 
     names = registry.names() if installed else SHIPPED
     return {
@@ -38,6 +39,7 @@ def all_schemas(*, installed: bool = False) -> Mapping[str, dict[str, Any]]:
         "authority": authority_schema(),
         "registrations": registrations_schema(),
         "incentives": incentives_schema(),
+        "signals": signals_schema(),
     }
 
 

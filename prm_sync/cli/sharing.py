@@ -21,7 +21,8 @@ LATEST = 20  #: rows of the share log that are shown
 def explain_(
     name: Annotated[str, typer.Argument(help="Id here, remote id, <connection>:<remote id>, e-mail address or name.")],
     partner: Annotated[
-        str | None, typer.Option("--partner", "-p", help="Key of the partner; the one it is offered to by default.")
+        str | None,
+        typer.Option("--partner", "-p", help="Key of the partner; by default whoever it is offered to or belongs to."),
     ] = None,
     entity: Annotated[
         str, typer.Option("--entity", "-e", help="What it is.", autocompletion=opening.entity_names)

@@ -87,7 +87,9 @@ class _Making:
             "deals": self._registrations(),
             "leads": self._partners_own_leads(),
         }
-        return Company(crm, prm, self._targets(), self.bad, self.duplicates)
+        targets = self._targets()
+        orders = [self._order(n) for n in range(max(len(self.customers) // 20, 6))]
+        return Company({**crm, "Order": orders}, prm, targets, self.bad, self.duplicates)
 
     # --- time and people ----------------------------------------------------------------------------------------------
 
@@ -204,6 +206,21 @@ class _Making:
             "AccountId": _sf_id("001", n + 1), "Subject": self.rng.choice(PRODUCTS), "Origin": "Web",
             "Status": self.rng.choice(("New", "Working", "Closed")), "Priority": self.rng.choice(PRIORITIES),
             **self._stamps(),
+        }  # fmt: skip
+
+    def _order(self, n: int) -> Row:
+        """An order that is promised for one of the next weeks; every third is not delivered through a partner."""
+        at, made = n % len(self.customers), self.now - timedelta(days=self.rng.uniform(2, 9))
+        f = self.customers[at]
+        partner = None if n % 3 == 2 else _sf_id("001", 900_000 + n % self.size.partners)
+        return {
+            "Id": _sf_id("801", n + 1), "AccountId": _sf_id("001", at + 1), "Status": "Activated",
+            "EffectiveDate": f"{made:%Y-%m-%d}", "Prm_Partner__c": partner, "Product__c": self.rng.choice(PRODUCTS),
+            "Promised_Date__c": f"{self.now + timedelta(days=self.rng.randint(4, 20)):%Y-%m-%d}",
+            "TotalAmount": float(self.rng.randrange(20, 900) * 50), "CurrencyIsoCode": f.place.currency,
+            "ShippingCity": f.city, "ShippingPostalCode": f.postcode, "ShippingCountry": f.place.written[0],
+            "Delivery_Preference__c": "before noon", "CreatedDate": _iso(made), "LastModifiedDate": _iso(made),
+            "SystemModstamp": _iso(made),
         }  # fmt: skip
 
     # --- the PRM ------------------------------------------------------------------------------------------------------

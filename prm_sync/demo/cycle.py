@@ -112,6 +112,7 @@ def run_demo(options: DemoOptions) -> DemoResult:
         with say.step("the partners answer for two days") as step:
             step.done(f"{partners.act(remote, options.seed)} answers")
         remote.set_time(start + timedelta(hours=SECOND_H))
+        order = scenes.an_order_ships(app, remote)
         second = _round(app, remote, say, "round 2, Wednesday: answers, offers that ran out, performance")
         remote.set_time(start + timedelta(hours=PEOPLE_H))
         scenes.two_say_different_things(app, remote)
@@ -124,8 +125,10 @@ def run_demo(options: DemoOptions) -> DemoResult:
             delivered=sum(r.sum("written", *PUSHES, connection="prm") for r in rounds),
             written_back=sum(r.sum("written", *PUSHES, connection="crm") for r in rounds),
             refused=sum(r.sum("refused", *PUSHES) for r in rounds), scenes=_once_each(rounds),
-            what_if=scenes.what_if(app, folder, start),
-            third_run_writes=third.traffic.writes, third_run_reads=third.traffic.reads,
+            notices=sum(r.sum("written", *PUSHES, connection="portal") for r in rounds),
+            notice=scenes.shipping_notice(app, order), what_if=scenes.what_if(app, folder, start),
+            third_run_writes=third.traffic.writes + third.sum("written", *PUSHES, connection="portal"),
+            third_run_reads=third.traffic.reads,
             first_run_reads=first.traffic.reads, third_run_records=third.sum("read", "pull"),
             pulled_by=first.by_connection("read", "pull"), bad=made.bad, duplicates=made.duplicates,
             project=str(folder), seconds=round(time.perf_counter() - began, 1), **found.facts(app),
@@ -193,6 +196,10 @@ def _round(
         _push(app, "crm", "Account", this)
         _push(app, "crm", "Opportunity", this)
         step.done(f"{this.sum('written', *PUSHES, connection='crm')} leads and partners written")
+    with say.step("push to the partners' folder") as step:
+        for stream in dict.fromkeys(m.stream for m in app.back_mappings() if m.connection == "portal"):
+            _push(app, "portal", stream, this)
+        step.done(f"{this.sum('written', *PUSHES, connection='portal')} notices and signals written")
     for scene in this.scenes[decided:]:
         say.scene(scene)
     for report in keep:

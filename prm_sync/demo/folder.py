@@ -21,8 +21,25 @@ SECRETS = ("client_secret", "public_key", "secret_key")  #: keys of the credenti
 WHAT_IF = "what-if.yaml"  #: the routing policy with leads dealt in turn, for `prm-sync simulate`
 MARK = ".prm-sync-demo"  #: says that the folder is the demo's, to be deleted by the next
 
+PORTAL = {
+    "cases": (
+        "Key", "Partner", "Assignment", "Case", "Priority", "Subject", "Description", "Product", "Customer", "City",
+        "Country", "Contact", "Contact Phone", "Opened At", "Assigned At", "Answer By", "Solve By",
+        "Answer", "Answered At", "Decline Reason", "Stage", "First Response At", "Solved At", "Resolution",
+    ),
+    "shipping_notices": (
+        "Key", "Partner", "Order", "Status", "Product", "Promised", "Shipped", "Carrier", "Tracking", "Delivered",
+        "City", "Postcode", "Country", "Delivery Preference",
+    ),
+    "market_signals": (
+        "Key", "Partner", "Month", "Measure", "Country", "Region", "Product", "Direction", "About", "Times",
+    ),
+    "needs": ("Key", "Partner", "Date", "Subject", "Theme", "Product", "Country", "Score", "Scale", "Text"),
+}  # fmt: skip
+"""The tables of the partners' folder and their columns, as `mappings/files_prm` knows them."""
+
 HEAD = """\
-# The demo's project: two emulated systems and a folder of spreadsheets. Try `prm-sync check`.
+# The demo's project: two emulated systems, a folder of spreadsheets, and one that partners see. Try `prm-sync check`.
 # Secrets stand in files of their own; in production rather {env: NAME}.
 """
 
@@ -81,7 +98,8 @@ def write_project(folder: Path, systems: Systems, targets_csv: str, size: Size) 
         "streams": ["targets"],
     }
     project = {
-        "connections": {"crm": crm, "prm": prm, "sheets": files}, "trust": ["crm", "prm", "sheets"],
+        "connections": {"crm": crm, "prm": prm, "sheets": files, "portal": portal_of(folder)},
+        "trust": ["crm", "prm", "sheets", "portal"],
         "currency": "USD", "policies": "policies",
         # Nothing runs by itself: the systems are there only while the demo is.
         "schedules": {"pull": None, "measure": None, "reconcile": None},
@@ -90,6 +108,17 @@ def write_project(folder: Path, systems: Systems, targets_csv: str, size: Size) 
     (folder / PROJECT_FILE).write_text(HEAD + text, encoding="utf-8")
 
     _write_policies(folder)
+
+
+def portal_of(folder: Path) -> dict[str, Any]:
+    """The connection of the partners' folder, which is made."""
+    portal = folder / "portal"
+    portal.mkdir(exist_ok=True)
+    writes = {name: {"key": columns[0], "columns": list(columns)} for name, columns in PORTAL.items()}
+    return {
+        "connector": "files", "kind": "prm", "config": {"folder": str(portal), "writes": writes},
+        "streams": list(PORTAL),
+    }  # fmt: skip
 
 
 def _write_policies(folder: Path) -> None:

@@ -20,7 +20,7 @@ class DemoResult:
     answered: int
     written_back: int  #: records of the CRM that were written: leads and partners
     refused: int  #: writes that a system refused
-    third_run_writes: int
+    third_run_writes: int  #: calls that write, and rows written to the partners' folder
     third_run_reads: int
     first_run_reads: int
     third_run_records: int  #: records that the third round read again
@@ -33,5 +33,7 @@ class DemoResult:
     duplicates: int  #: leads that were made to repeat another
     explained: tuple[str, ...]  #: the lead's id, then its decision in words
     scenes: tuple[Scene, ...]  #: what people decided meanwhile
+    notices: int  #: rows written to the partners' folder: shipping notices, signals of demand
+    notice: Scene  #: an order that was shipped meanwhile
     what_if: Scene  #: a changed routing policy over the same leads
     project: str

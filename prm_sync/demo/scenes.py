@@ -36,7 +36,7 @@ CONFLICTS = 2  #: leads of which the CRM and the PRM are made to say different p
 class Scene:
     """One decision: what waited, what was decided and what came of it, and the command that a person would use."""
 
-    name: str  #: plan, match, conflict, quarantine, simulate
+    name: str  #: plan, match, conflict, quarantine, simulate, notice
     happened: str
     outcome: str
     command: str
@@ -66,6 +66,46 @@ def two_say_different_things(app: App, remote: Systems) -> int:
         fields = {**rows[lead.prm_id]["fields"], "product": manager}
         remote.prm.control.do("edit_lead", lead_key=lead.prm_id, values={"fields": fields})
     return len(found)
+
+
+def an_order_ships(app: App, remote: Systems) -> str:
+    """An order of a partner's customer leaves with a carrier, and the CRM says so; returns its id there."""
+    with app.db.begin() as tx:
+        order_id = tx.execute(
+            sa.text(
+                "SELECT x.remote_id FROM core.\"order\" o JOIN core.crosswalk x ON x.entity = 'order' "
+                "AND x.entity_id = o.id AND x.connection = 'crm' WHERE EXISTS (SELECT FROM core.crosswalk p "
+                "WHERE p.entity = 'order' AND p.entity_id = o.id AND p.connection = 'portal') "
+                "ORDER BY o.promised_date, o.id LIMIT 1"
+            )
+        ).scalar_one()
+    shipped = {"Status": "Shipped", "Shipped_At__c": f"{remote.now():%Y-%m-%dT%H:%M:%S}.000+0000",
+               "Carrier__c": "顺丰速运", "Tracking_Number__c": "SF-0711"}  # fmt: skip
+    remote.crm.control.do("edit", object="Order", rows={order_id: shipped})
+    return str(order_id)
+
+
+def shipping_notice(app: App, order_id: str) -> Scene:
+    """What its partner sees of it now. Raises PrmSyncError where that is not what the CRM says."""
+    with app.db.begin() as tx:
+        row = tx.execute(
+            sa.text(
+                "SELECT x.entity_id, r.payload FROM core.crosswalk x JOIN core.crosswalk p ON p.entity = 'order' "
+                "AND p.entity_id = x.entity_id AND p.connection = 'portal' JOIN raw.record r "
+                "ON r.connection = p.connection AND r.stream = p.stream AND r.remote_id = p.remote_id "
+                "WHERE x.entity = 'order' AND x.connection = 'crm' AND x.remote_id = :id"
+            ),
+            {"id": order_id},
+        ).one_or_none()
+    seen = dict(row.payload) if row is not None else {}
+    if seen.get("Status") != "shipped":
+        raise PrmSyncError(f"demo: order {order_id} was shipped, and its partner does not see it")
+    assert row is not None
+    return Scene(
+        "notice", f"order {seen['Order']} left with {seen['Carrier']}, promised for {seen['Promised']}",
+        f"{seen['Partner']} has the notice: portal/shipping_notices.csv, and no amount and no preference in it",
+        f"prm-sync sharing explain {row.entity_id} --entity order", 0, str(row.entity_id),
+    )  # fmt: skip
 
 
 def queues(app: App) -> Iterator[Scene]:

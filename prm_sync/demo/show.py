@@ -17,7 +17,7 @@ from prm_sync.demo.scenes import Scene
 
 #: What a scene is called.
 TITLES = {"plan": "a held plan", "match": "a match under review", "conflict": "a conflict",
-          "quarantine": "a record in quarantine", "simulate": "what if"}
+          "quarantine": "a record in quarantine", "simulate": "what if", "notice": "a shipping notice"}
 
 
 @dataclass(slots=True)
@@ -81,6 +81,7 @@ class Story:
             ("delivered", result.delivered, "offers written to the PRM, and taken back where they ran out"),
             ("answered", result.answered, "offers that partners accepted or declined"),
             ("written back", result.written_back, "leads and partners in the CRM: state of the offer, performance"),
+            ("notices", result.notices, "to the partners' folder: shipping notices, signals of demand"),
             ("decided", len(result.scenes), f"by people: {_listed_titles(result)}"),
             ("third run", result.third_run_writes,
              f"writes; {result.third_run_reads} calls to read (first run {result.first_run_reads})"),
@@ -90,6 +91,7 @@ class Story:
         self.console.print(table)
         self._explained(result)
         self.console.print()
+        self.scene(result.notice)
         self.scene(result.what_if)
         self._next(result)
         self.console.print(f"\n[bold]{result.seconds:.1f} s[/] in all.")

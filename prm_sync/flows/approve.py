@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
 from prm_sync.app import App, StreamMapping
-from prm_sync.connect.protocol import Fetches, Session, Stream
+from prm_sync.connect.protocol import Session, Stream
 from prm_sync.errors import ConfigError
+from prm_sync.flows import looking
 from prm_sync.flows.deliver import Delivery
-from prm_sync.flows.push import declared_of, kinds_of, mappings_of, present, to_the_end
+from prm_sync.flows.push import declared_of, mappings_of, present, to_the_end
 from prm_sync.flows.report import FlowReport, State
-from prm_sync.rules import reconcile
 from prm_sync.warehouse import disclosures, outbox, plans
 from prm_sync.warehouse.db import alone
 from prm_sync.warehouse.outbox import Intent
@@ -24,7 +24,6 @@ from prm_sync.warehouse.runs import running
 
 log = logging.getLogger(__name__)
 
-LOOK_UP = 200  #: records looked at in one call before a plan is applied
 WHOLE = "*"  #: `Changed.field` of what concerns the record, not one field
 
 
@@ -74,7 +73,7 @@ def approve(app: App, plan_id: str, who: str, *, look: bool = True, dagster_run_
                 held = plans.changes(tx, plan_id)
             done.changed = [c for row in held for c in _since_planned(row, wanted.get((row.entity_id, row.target)))]
             if look and not done.changed:
-                done.changed = _since_seen(session, declared, held)
+                done.changed = list(_since_seen(app, session, declared, mapping, held))
             if done.changed:
                 _refuse(report, plan_id, done.changed)
             else:
@@ -130,29 +129,15 @@ def _deed(op: str, *, creates: bool) -> str:
     return " delete" if op == "delete" else " create" if creates else "n update"
 
 
-def _since_seen(session: Session, stream: Stream, held: Sequence[Any]) -> list[Changed]:
-    """What the remote itself says otherwise than when it was last read."""
-    if not isinstance(session, Fetches):
-        return []
-    known = [r for r in held if r.remote_id]
-    fields = sorted({stream.key, *(name.split(".")[0] for r in known for name in r.before)})
-    out: list[Changed] = []
-    for start in range(0, len(known), LOOK_UP):
-        part = known[start : start + LOOK_UP]
-        found = session.fetch(stream, stream.key, [r.remote_id for r in part], fields)
-        for row, record in zip(part, found, strict=True):
-            out += _compared(row, record, kinds_of(stream))
-    return out
-
-
-def _compared(row: Any, record: Mapping[str, Any] | None, kinds: Mapping[str, str]) -> Iterable[Changed]:
-    if record is None:
-        return [Changed(row.entity_id, row.remote_id, WHOLE, "is gone from the remote")]
-    return [
-        Changed(row.entity_id, row.remote_id, name, "was changed in the remote", old, reconcile.value_at(record, name))
-        for name, old in row.before.items()
-        if not reconcile.same(old, reconcile.value_at(record, name), kinds.get(name))
-    ]
+def _since_seen(
+    app: App, session: Session, stream: Stream, mapping: StreamMapping, held: Sequence[Any]
+) -> Iterator[Changed]:
+    """What the remote itself says otherwise than when it was last read, of what is to be written."""
+    for row, seen in zip(held, looking.look(app, session, stream, mapping, held, all_read=False), strict=True):
+        if seen.gone:
+            yield Changed(row.entity_id, row.remote_id, WHOLE, "is gone from the remote")
+        for m in seen.moved:
+            yield Changed(row.entity_id, row.remote_id, m.field, "was changed in the remote", m.read, m.now)
 
 
 def _refuse(report: FlowReport, plan_id: str, changed: Sequence[Changed]) -> None:

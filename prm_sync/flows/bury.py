@@ -27,7 +27,8 @@ def bury(
     """Mark what waits as deleted, in one transaction; False where it is so much that the source looks broken.
 
     `emptied`: a complete read showed nothing at all. `accepted`: a person has looked at it. `entities`: only what the
-    mapping leaves out of these. Merges count like deletes: a record is lost either way.
+    mapping leaves out of these. Merges count like deletes: a record is lost either way. What we deleted over there
+    ourselves is no surprise, and does not count.
     """
     with app.db.begin() as tx:
         found = [t for t in tombstones.waiting(tx, state.connection, state.stream) if _asked(t, entities)]
@@ -64,6 +65,8 @@ def _held(
     """Why a person must look first; None: it may go on."""
     share = app.limits_of(state.connection, state.stream).max_gone_share
     name = f"{state.connection}.{state.stream}"
+    ours = tombstones.ours(tx, state.connection, state.stream) if emptied or len(found) > reconcile.FEW else set()
+    found = [t for t in found if t.entity or t.remote_id not in ours]
     for entity in sorted({t.entity for t in found}):
         n = sum(t.entity == entity for t in found)
         there = tombstones.living(tx, state.connection, state.stream, entity) if emptied or n > reconcile.FEW else n

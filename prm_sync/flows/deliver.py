@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any, assert_never
 
 from prm_sync.app import App, StreamMapping
@@ -21,6 +22,7 @@ from prm_sync.connect.protocol import (
     Settles,
     Stream,
 )
+from prm_sync.flows.looking import Moved, look
 from prm_sync.flows.report import FlowReport
 from prm_sync.rules import reconcile
 from prm_sync.warehouse import outbox, source
@@ -29,6 +31,8 @@ from prm_sync.warehouse.source import Trouble
 
 log = logging.getLogger(__name__)
 
+MOVED = "moved"  #: code of what waits until somebody's change was read
+UNTIL_READ = timedelta(minutes=1)  #: for which it waits at least
 UNKNOWN = "unknown"  #: code of a Refused that says: it may or may not have been applied
 LOOK_UP = 50  #: records looked up in one call
 
@@ -69,6 +73,9 @@ class Delivery:
             self._send(rows)
 
     def _send(self, rows: Sequence[Any]) -> None:
+        rows = self._as_read(rows)
+        if not rows:
+            return
         changes = [_change(r) for r in rows]
         try:
             outcomes = self.session.write(self.stream, changes)
@@ -79,6 +86,25 @@ class Delivery:
             self._settle([Settled(r, "unknown", message="the connector gave too few outcomes") for r in rows])
             raise ContractBroken(f"{self.connection}.{self.name}: {len(changes)} changes, {len(outcomes)} outcomes")
         self._settle([self._settled(r, o) for r, o in zip(rows, outcomes, strict=True)])
+
+    def _as_read(self, rows: Sequence[Any]) -> Sequence[Any]:
+        """The rows whose records are as they were read; the others wait until that was read, too."""
+        if not self.app.source.project.connections[self.connection].look_before_write:
+            return rows
+        try:
+            seen = look(self.app, self.session, self.stream, self.mapping, rows)
+        except ConnectorError as error:  # nothing was sent yet
+            self._settle([Settled(r, "ready", code=error.code, message=str(error)) for r in rows])
+            raise
+        moved = [(r, s.moved) for r, s in zip(rows, seen, strict=True) if s.moved]
+        if moved:
+            again = self.app.clock() + UNTIL_READ
+            self._settle([
+                Settled(r, "ready", code=MOVED, message=f"{names(fields)} changed since it was read", next_try_at=again)
+                for r, fields in moved
+            ])  # fmt: skip
+            self.report.add(moved=len(moved))
+        return [r for r, s in zip(rows, seen, strict=True) if not s.moved]
 
     def _settled(self, row: Any, outcome: Outcome) -> Settled:
         match outcome:
@@ -203,6 +229,11 @@ class Delivery:
         applied = all(reconcile.same(v, reconcile.value_at(found, k)) for k, v in row.values.items())
         created = row.remote_id is None and applied
         return Settled(row, "done" if applied else "ready", remote_id=remote_id, created=created)
+
+
+def names(moved: Sequence[Moved]) -> str:
+    """The fields' names, for a message."""
+    return ", ".join(m.field for m in moved)
 
 
 def _change(row: Any) -> Change:

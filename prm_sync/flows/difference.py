@@ -12,6 +12,7 @@ import msgspec
 
 from prm_sync.app import App, StreamMapping
 from prm_sync.connect.protocol import Stream
+from prm_sync.errors import ConfigError
 from prm_sync.flows.disclosing import Disclosing, Leaving, asked, goes_by_partners, sharing_of
 from prm_sync.flows.holding import Holding
 from prm_sync.rules import reconcile
@@ -65,9 +66,27 @@ class Plan:
         )  # fmt: skip
 
 
-def scope_of(kind: str, entity: str) -> targets.Scope:
-    """A PRM gets the leads that are offered; everything else is an update of a record that is there."""
-    return "offered" if (kind, entity) == ("prm", "lead") else "known"
+def scope_of(kind: str, mapping: StreamMapping) -> targets.Scope:
+    """Whose records a mapping writes, by the key that it gives them.
+
+    A PRM gets the leads that are offered, and copies of what belongs to its partners where their key (`shared_key`) is
+    written to them; a CRM gets the deals that are registered; everything else is an update of a record that is there.
+    Raises ConfigError for a mapping that asks for what only copies have.
+    """
+    uses = mapping.back.uses if mapping.back is not None else ()
+    if kind == "prm" and mapping.entity == "lead":
+        return "offered"
+    if kind == "prm" and "shared_key" in uses:
+        return "shared"
+    if kind == "crm" and mapping.entity == "opportunity":
+        return "registered"
+    for name in targets.SHARED_WITH:
+        if name in uses:
+            raise ConfigError(
+                f"back: {name} is known of the copies that a PRM gets, by a mapping that writes `shared_key`; write it "
+                "in such a mapping, or leave it out", file=mapping.spec.file,
+            )  # fmt: skip
+    return "known"
 
 
 def planned(app: App, mapping: StreamMapping, stream: Stream, *, after: int, kinds: Mapping[str, str]) -> Plan:
@@ -82,7 +101,7 @@ def planned(app: App, mapping: StreamMapping, stream: Stream, *, after: int, kin
     uses = (*back.uses, *asked(sharing, mapping)) if sharing is not None else back.uses
     plan = Plan(mapping.connection, stream.name, mapping.entity)
     for batch in targets.changed(
-        app.db, mapping.entity, scope_of(kind, mapping.entity), mapping.connection, stream.name,
+        app.db, mapping.entity, scope_of(kind, mapping), mapping.connection, stream.name,
         tuple(dict.fromkeys(uses)), after, by_partner=sharing is not None and goes_by_partners(sharing),
     ):  # fmt: skip
         plan.targets += [(t.entity_id, t.target) for t in batch]
@@ -124,7 +143,9 @@ class _Comparing:
             if remote_id is None or gone or _deleted_since(last, record):
                 return None
             return self._intent(target, "delete", {}, {}, {}, remote_id, last)
-        if gone:
+        if self.made_here and (gone or _deleted_since(last, record)) and last is not None and last.op == "delete":
+            remote_id, record = None, None  # we deleted it, and it is to be there again
+        elif gone:
             return None  # somebody deleted it over there: it is not made again
         leaving = self.disclosing.of(target) if self.disclosing is not None else Leaving(target.values)
         if leaving.all_revoked and self.made_here:  # the record is there for the partner alone
@@ -150,8 +171,7 @@ class _Comparing:
     @property
     def made_here(self) -> bool:
         """Whether the records of the stream are made, and deleted, by us."""
-        kind = "prm" if self.disclosing is not None else ""
-        return scope_of(kind, self.mapping.entity) == "offered"
+        return scope_of("prm" if self.disclosing is not None else "", self.mapping) != "known"
 
     def _intent(
         self, target: Target, op: str, values: dict[str, Any], before: dict[str, Any], after: dict[str, Any],

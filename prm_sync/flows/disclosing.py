@@ -13,7 +13,7 @@ from prm_sync.canonical.entities import ENTITIES
 from prm_sync.connect.protocol import Stream
 from prm_sync.errors import ConfigError
 from prm_sync.rules.disclosure import NO_KEY, Audience, Disclosure, Sharing
-from prm_sync.warehouse import disclosures
+from prm_sync.warehouse import disclosures, targets
 from prm_sync.warehouse.disclosures import NOBODY, Left, PartnerSeen
 from prm_sync.warehouse.targets import Target
 
@@ -82,11 +82,14 @@ class Disclosing:
         assert back is not None
         partner = self.partner_of(target)
         audience = Audience(self.sharing.stream, partner.key, partner.tier, partner.programme)
-        told = self.sharing.of(audience, target.values, back.uses)
+        told = self.sharing.of(
+            audience, target.values, [n for n in back.uses if n in target.values and n not in targets.SHARED_WITH]
+        )
         had = self._had.get((target.entity_id, target.target), frozenset())
         own = ENTITIES[self.mapping.entity].by_name if self.mapping.entity in ENTITIES else {}
         revoked = frozenset(n for n in told.withheld if n in had and n in own and n not in self._kept)
-        return Leaving({**told.values, **dict.fromkeys(revoked)}, told, revoked, had=bool(had))
+        key = {} if told.nothing else {n: target.values[n] for n in back.uses if n in targets.SHARED_WITH}
+        return Leaving({**key, **told.values, **dict.fromkeys(revoked)}, told, revoked, had=bool(had))
 
     def partner_of(self, target: Target) -> PartnerSeen:
         if target.partner_key:
@@ -140,7 +143,7 @@ class Seen:
 
 
 def seen_of(app: App, entity: str, entity_id: str, partner_key: str | None) -> list[Seen]:
-    """What this partner would see of the record today, by stream; None: the partner of its latest offer.
+    """What this partner would see of the record today, by stream; None: whoever it was offered or belongs to.
 
     Raises ConfigError for a partner that is not there.
     """
@@ -149,19 +152,29 @@ def seen_of(app: App, entity: str, entity_id: str, partner_key: str | None) -> l
         if m.entity != entity or app.connector(m.connection).kind != "prm":
             continue
         assert m.back is not None
-        sharing = sharing_of(app, entity, m.connection, m.stream)
         with app.db.begin() as tx:
-            values = disclosures.values_of(tx, entity, entity_id)
-            key = partner_key or values.get("offer_partner_key")
-            found = disclosures.partners_by_key(tx, [key]).get(key) if key else NOBODY
-        if found is None:
-            raise ConfigError(f"there is no partner with the key {key!r}; `prm-sync explain partner <name>` shows it")
-        audience = Audience(sharing.stream, found.key, found.tier, found.programme)
-        own = app.entities[entity].by_name
-        names = tuple(dict.fromkeys((*m.back.uses, *own)))
-        told = sharing.of(audience, values, [n for n in names if values.get(n) is not None])
-        unused = {n: "the mapping does not write it" for n in told.values if n not in m.back.uses}
-        kept = {n: v for n, v in told.values.items() if n not in unused}
-        terms = {n: t for n, t in told.terms.items() if n not in unused}
-        out.append(Seen(m.connection, m.stream, found, Disclosure(kept, terms, {**told.withheld, **unused})))
+            keys: Sequence[str | None] = [partner_key]
+            if partner_key is None and "shared_key" in m.back.uses:
+                keys = targets.belongs_to(tx, entity, entity_id, m.connection) or [None]
+            out += [_seen(app, m, tx, entity_id, key) for key in keys]
     return out
+
+
+def _seen(app: App, mapping: StreamMapping, tx: sa.Connection, entity_id: str, partner_key: str | None) -> Seen:
+    entity, back = mapping.entity, mapping.back
+    assert back is not None
+    sharing = sharing_of(app, entity, mapping.connection, mapping.stream)
+    values = disclosures.values_of(tx, entity, entity_id, partner_key)
+    key = partner_key or values.get("offer_partner_key")
+    found = disclosures.partners_by_key(tx, [key]).get(key) if key else NOBODY
+    if found is None:
+        raise ConfigError(f"there is no partner with the key {key!r}; `prm-sync explain partner <name>` shows it")
+    audience = Audience(sharing.stream, found.key, found.tier, found.programme)
+    names = dict.fromkeys((*back.uses, *app.entities[entity].by_name))
+    told = sharing.of(
+        audience, values, [n for n in names if values.get(n) is not None and n not in targets.SHARED_WITH]
+    )
+    unused = {n: "the mapping does not write it" for n in told.values if n not in back.uses}
+    kept = {n: v for n, v in told.values.items() if n not in unused}
+    terms = {n: t for n, t in told.terms.items() if n not in unused}
+    return Seen(mapping.connection, mapping.stream, found, Disclosure(kept, terms, {**told.withheld, **unused}))

@@ -102,7 +102,7 @@ def _erased(
             else:
                 receipt.kept_by_crm[name] = len(ids)
     receipt.hashes, receipt.mentions = len(hashes), found.mentions
-    report.add(persons=len(found.entities), records=len(found.records), rows=sum(receipt.removed.values()))
+    report.add(persons=found.persons, records=len(found.records), rows=sum(receipt.removed.values()))
     return receipt
 
 

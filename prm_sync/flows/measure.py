@@ -11,6 +11,7 @@ from prm_sync.app import App
 from prm_sync.errors import ConfigError
 from prm_sync.flows.forecast import keep_forecast
 from prm_sync.flows.report import FlowReport
+from prm_sync.flows.signals import tell_demand
 from prm_sync.rules import incentives as incentive_rules
 from prm_sync.rules.papers import Certificate, Contract, agreement_on, certificates_on, valid_on
 from prm_sync.rules.performance import DEFINITION_VERSION, performance
@@ -124,6 +125,11 @@ def _text(value: str | int | None) -> str | None:
     return None if value is None else str(value)
 
 
+def _signals(app: App, _now: datetime, report: FlowReport) -> None:
+    """Signals of demand, for the partners in whose regions it changed."""
+    tell_demand(app, report)
+
+
 def _mark(app: App, *names: str) -> int:
     """All changes of these up to that number are committed."""
     return min(source.mark(app.db, name) for name in names)
@@ -132,6 +138,6 @@ def _mark(app: App, *names: str) -> int:
 Part = Callable[[App, datetime, FlowReport], None]
 PARTS: dict[str, Part] = {
     "performance": _performance, "standing": _standing, "service": _service, "incentives": _incentives,
-    "forecast": keep_forecast,
+    "forecast": keep_forecast, "signals": _signals,
 }  # fmt: skip
 """What can be measured by itself, in the order in which one uses the other's rows."""

@@ -137,7 +137,7 @@ class _Reading:
                 at=self.started_at, run_id=self.run.id, report=self.report, emptied=emptied,
             )  # fmt: skip
             if emptied and believed:
-                believed = self._nothing_at_all(had)
+                believed = self._nothing_at_all()
             if watch is not None and pages and (believed or not by_absence):  # else read, and held, again
                 with self.app.db.begin() as tx:
                     raw.keep_cursor(tx, state, position, now_hash)
@@ -220,15 +220,17 @@ class _Reading:
             with self.app.db.begin() as tx:
                 self._tell(tx, state, absent, "absent")
 
-    def _nothing_at_all(self, had: int) -> bool:
-        """A full read of a stream that tells no deletes gave nothing: that is told, and the stream read again."""
-        if self.report.state is State.DONE:
+    def _nothing_at_all(self) -> bool:
+        """Whether it is right that a full read gave nothing: where records are left, that is told, and read again."""
+        with self.app.db.begin() as tx:
+            left = tombstones.living(tx, self.connection, self.stream.name, "")
+        if left and self.report.state is State.DONE:
             self.report.state = State.HELD
             self.report.message = (
-                f"{self.connection}.{self.stream.name}: a full read shows none of the {had} records that were there; "
+                f"{self.connection}.{self.stream.name}: a full read shows none of the {left} records that were there; "
                 "nothing was marked as deleted. Look at the source, its filters and what the credentials may see"
             )
-        return False
+        return not left
 
 
 @contextmanager

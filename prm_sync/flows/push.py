@@ -16,7 +16,7 @@ from prm_sync.app import App, StreamMapping
 from prm_sync.connect.protocol import QuotaSpent, RateLimited, Session, Stream, Unavailable
 from prm_sync.errors import ConfigError
 from prm_sync.flows.deliver import Delivery
-from prm_sync.flows.difference import Plan, planned
+from prm_sync.flows.difference import Plan, planned, scope_of
 from prm_sync.flows.report import FlowReport, State
 from prm_sync.rules import reconcile
 from prm_sync.rules.disclosure import edition
@@ -24,25 +24,16 @@ from prm_sync.warehouse import (
     conflicts,
     disclosures,
     drift,
-    offers,
     outbox,
-    performance,
     plans,
     progress,
-    service,
     source,
-    standing,
     targets,
 )
 from prm_sync.warehouse.db import alone
 from prm_sync.warehouse.runs import Run, running
 
 log = logging.getLogger(__name__)
-
-_CHANGES = {
-    "lead": ("lead", offers.LOCK, "partner"), "partner": ("partner", performance.LOCK, standing.LOCK),
-    "account": ("account", service.LOCK), "opportunity": ("opportunity", service.LOCK),
-}  # fmt: skip
 
 
 def push(app: App, connection: str, stream: str, *, dagster_run_id: str | None = None) -> FlowReport:
@@ -130,9 +121,11 @@ def to_the_end(app: App, mapping: StreamMapping, report: FlowReport) -> Iterator
             report.state, report.message = State.PARTIAL, str(stop)
     left = outbox.end(app.db, mapping.connection, mapping.stream)
     if left and report.state is State.DONE:
+        moved = report.numbers.get("moved", 0)
         report.state = State.PARTIAL
         report.message = (
             f"{mapping.connection}.{mapping.stream}: {left} changes are not settled; the next push goes on with them"
+            + (f" ({moved} of records that changed since they were read: pull first)" if moved else "")
         )
 
 
@@ -188,7 +181,8 @@ def _since(app: App, mapping: StreamMapping) -> tuple[int, str]:
 
 def _marks(app: App, mapping: StreamMapping) -> tuple[int, int, str]:
     """(after, upto, hash): look at what changed after `after`; once that is written down, all up to `upto` is done."""
-    upto = min(source.mark(app.db, name) for name in _CHANGES.get(mapping.entity, (mapping.entity,)))
+    scope = scope_of(app.connector(mapping.connection).kind, mapping)
+    upto = min(source.mark(app.db, name) for name in targets.counted(mapping.entity, scope))
     after, hash_ = _since(app, mapping)
     return after, upto, hash_
 

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from prm_sync.app import App
 from prm_sync.flows.bury import bury
+from prm_sync.flows.deliveries import tell_late
 from prm_sync.flows.report import FlowReport
 from prm_sync.flows.translate import translate
 from prm_sync.rules.identity import matching_of
@@ -36,6 +37,8 @@ def refine(app: App, entities: Sequence[str] | None = None, *, dagster_run_id: s
             _catch_up(app, connection, stream, run.id, report)
         for name in entities or app.entities:
             refine_entity(app, name, report)
+        if "order" in (entities or app.entities):
+            tell_late(app, report)
         indexes.complete(app.db, app.tables, entities or app.entities)
         report.work_s = time.perf_counter() - began
     log.info("refined", extra={"counts": dict(report.numbers)})

@@ -12,9 +12,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from prm_sync.app import App, StreamMapping
+from prm_sync.app import App
 from prm_sync.flows.register import judge_registrations
 from prm_sync.flows.report import FlowReport
+from prm_sync.flows.sweep import offer_of, sweep
 from prm_sync.rules.papers import Certificate, Contract, certificates_on
 from prm_sync.rules.routing import (
     Decision,
@@ -28,12 +29,10 @@ from prm_sync.rules.routing import (
     apply_answer,
     apply_stage,
     day_start,
-    due,
     moved,
     score_of_best,
     unrouted,
     week_start,
-    withdraw,
 )
 from prm_sync.rules.routing import (
     route as decide,
@@ -45,7 +44,6 @@ log = logging.getLogger(__name__)
 
 BATCH_LEADS = 20_000
 OPTIMAL_LEADS = 200_000  #: the choice `optimal` is the better the more leads it sees at once
-NAMED = 5  #: leads that one alert names
 LOOK_BACK = timedelta(days=365)  #: deals and answers that a partner's figures are made of
 
 
@@ -58,7 +56,7 @@ def route(app: App, *, dagster_run_id: str | None = None) -> FlowReport:
         run.report = report
         judge_registrations(app, now, run.id, report)
         _answers(app, run.id, report)
-        _sweep(app, now, run.id, report)
+        sweep(app, now, run.id, report)
         _offer(app, now, run.id, report)
         report.work_s = time.perf_counter() - began
     log.info("routed", extra={"counts": dict(report.numbers)})
@@ -95,7 +93,7 @@ class _Settled:
         self.late = 0
 
     def take(self, row: sa.Row[Any], known: set[tuple[str, str, datetime]]) -> None:
-        offer = self._offers.get(row.id) or _offer_of(row)
+        offer = self._offers.get(row.id) or offer_of(row)
         if row.answer is not None and row.said_at is not None and (row.id, row.answer, row.said_at) not in known:
             said = apply_answer(offer, row.answer, row.said_at, row.said_reason)
             offer = self._settle(row, offer, said, row.answer)
@@ -128,60 +126,6 @@ class _Settled:
         return self._offers[offer.id]
 
 
-def _offer_of(row: sa.Row[Any]) -> Offer:
-    return Offer(
-        id=row.id, lead_id=row.lead_id, partner_id=row.partner_id, offered_at=row.offered_at, expires_at=row.expires_at,
-        state=row.state, changed_at=row.answered_at, reason=row.decline_reason, rank=row.rank,
-        superseded=bool(getattr(row, "superseded", False)),
-        stage=row.partner_stage if row.partner_stage in ("working", "won", "lost") else None,
-    )  # fmt: skip
-
-
-def _sweep(app: App, now: datetime, run_id: str, report: FlowReport) -> None:
-    """Offers that ran out, and offers of leads that are no longer to be had.
-
-    An offer runs out only once we have heard what its partner said until then: a PRM that could not be read keeps it
-    open.
-    """
-    with app.db.begin() as tx:
-        touched = source.change_number(tx, offers.LOCK)
-        heard = offers.heard_until(tx, [(m.connection, m.stream) for m in _answering(app)])
-        rows = offers.open_offers(tx)
-        by_id = {r.id: r for r in rows}
-        ended: list[Transition] = []
-        for row in rows:
-            reason = _withdrawal(row)
-            if reason is not None:
-                taken_back = withdraw(_offer_of(row), now, reason)
-                if not isinstance(taken_back, Refusal):
-                    ended.append(taken_back)
-        gone = {t.offer_id for t in ended}
-        ended += due((_offer_of(r) for i, r in by_id.items() if i not in gone), min(now, heard or now))
-        if ended:
-            offers.move(
-                tx,
-                [{"id": t.offer_id, "state": t.after, "answered_at": None, "decline_reason": t.reason} for t in ended],
-                touched,
-            )
-            offers.write_events(tx, ((t.offer_id, t.at, t.after, True, t.reason) for t in ended), run_id)
-            _tell_managers(tx, [by_id[t.offer_id] for t in ended if t.after == "expired"], now)
-    report.add(expired=sum(t.after == "expired" for t in ended), withdrawn=sum(t.after == "withdrawn" for t in ended))
-
-
-def _tell_managers(tx: sa.Connection, rows: Sequence[sa.Row[Any]], now: datetime) -> None:
-    """One alert for each partner who let offers run out, with whom the partner is in charge of."""
-    leads: dict[tuple[str, str | None], list[str]] = {}
-    for row in rows:
-        leads.setdefault((row.partner_id, row.manager), []).append(row.lead_id)
-    said = (
-        (f"partner {partner}", (
-         f"{_some(ids)} went unanswered until the offer ran out, and go to the next partner. "
-         f"Channel manager: {manager or 'not known'}. See `prm-sync explain lead {ids[0]}`"))
-        for (partner, manager), ids in sorted(leads.items(), key=lambda item: item[0][0])
-    )  # fmt: skip
-    alerts.keep(tx, "offer_expired", said, now)
-
-
 def _tell_owners(tx: sa.Connection, decisions: Sequence[Decision], policy: RoutingPolicy, now: datetime) -> None:
     """One alert for each queue about leads whose last offer was in vain, and that nobody else may have."""
     leads: dict[str, list[str]] = {}
@@ -189,30 +133,12 @@ def _tell_owners(tx: sa.Connection, decisions: Sequence[Decision], policy: Routi
         leads.setdefault(d.queue or policy.queues.default, []).append(d.lead_id)
     said = (
         (f"queue {queue}", (
-         f"{_some(ids)} were offered in vain and wait for a person. "
+         f"{alerts.some(ids, 'lead')} were offered in vain and wait for a person. "
          f"In charge: {policy.queues.owners.get(queue, 'nobody is named in policies/routing.yaml')}. "
          f"See mart.unrouted_leads, `prm-sync explain lead {ids[0]}`"))
         for queue, ids in sorted(leads.items())
     )  # fmt: skip
     alerts.keep(tx, "offers_in_vain", said, now)
-
-
-def _some(ids: Sequence[str]) -> str:
-    named = ", ".join(ids[:NAMED]) + (", ..." if len(ids) > NAMED else "")
-    return f"{len(ids):,} lead{'s' if len(ids) > 1 else ''} ({named})"
-
-
-def _answering(app: App) -> list[StreamMapping]:
-    """The streams over which partners answer."""
-    return [m for m in app.back_mappings() if m.entity == "lead" and app.connector(m.connection).kind == "prm"]
-
-
-def _withdrawal(row: sa.Row[Any]) -> str | None:
-    if row.status is None or row.gone:
-        return "the lead is gone from the CRM"
-    if row.status in ("converted", "disqualified"):
-        return f"the lead is {row.status} in the CRM"
-    return None
 
 
 # --- offers ------------------------------------------------------------------------------------------------------

@@ -14,7 +14,14 @@ from prm_sync.flows.push import push
 from prm_sync.flows.refine import refine
 from prm_sync.flows.route import route
 from prm_sync.orchestration import checks, figures, lineage, repair_checks
-from prm_sync.orchestration.catalogue import MEASURING_READS, ROUTING_READS, Catalogue, StreamEntry, digest, plain
+from prm_sync.orchestration.catalogue import (
+    MEASURING_READS,
+    ROUTING_READS,
+    Catalogue,
+    StreamEntry,
+    digest,
+    plain,
+)
 from prm_sync.orchestration.edge import OpenOnce, command, headlines, numbers, settled, sql
 from prm_sync.orchestration.keys import LEDGER, MARTS, PERFORMANCE, core_key, push_key, raw_key, remote_key
 from prm_sync.orchestration.project_asset import project_asset
@@ -259,6 +266,10 @@ _MARTS = {
         "mart.expiry_forecast", "SELECT * FROM mart.expiry_forecast ORDER BY last_day;", "prm-sync forecast",
         ledger=True,
     ),
+    "signals": _Mart(
+        "Which partners are told of which change of demand in their regions", "ledger.signal_audience",
+        "SELECT * FROM mart.signals ORDER BY period DESC;", "prm-sync run measure", ledger=True,
+    ),
 }  # fmt: skip
 
 
@@ -289,15 +300,19 @@ def _mart(catalogue: Catalogue, part: str, fresh: Freshness) -> dg.AssetsDefinit
     return measured
 
 
+TOLD_BY = {"partner": ("standing",), "opportunity": ("service",)}
+"""Marts that hold facts of an entity, besides the one that holds most of them."""
+
+
 def facts_of(catalogue: Catalogue) -> dict[str, dg.AssetKey]:
     """The assets that hold what we know about an entity besides its fields."""
     facts: dict[str, dg.AssetKey] = {}
     if catalogue.routes:
-        facts["lead"] = LEDGER
+        facts |= dict.fromkeys(("lead", "opportunity", "deal_registration"), LEDGER)
     if catalogue.measures:
-        facts["partner"] = PERFORMANCE
+        facts |= {"partner": PERFORMANCE, "signal": MARTS["signals"]}
     if "service" in catalogue.measured:
-        facts |= dict.fromkeys(("account", "opportunity"), MARTS["service"])
+        facts["account"] = MARTS["service"]
     return facts
 
 
@@ -307,9 +322,9 @@ def push_deps(catalogue: Catalogue, entry: StreamEntry) -> list[dg.AssetKey]:
     found = [lineage.origin_of(m, f.name, facts) for m in entry.backs for rule in m.spec.back for f in rule.sources]
     filled = {core_key(name) for name in catalogue.entities} | set(facts.values())
     filled |= {MARTS[part] for part in catalogue.measured}
-    if any(m.entity == "partner" for m in entry.backs):
-        found.append(MARTS["standing"])
-    wanted = dict.fromkeys([*(core_key(m.entity) for m in entry.backs), *found])
+    known = [facts[m.entity] for m in entry.backs if m.entity in facts]
+    known += [MARTS[part] for m in entry.backs for part in TOLD_BY.get(m.entity, ())]
+    wanted = dict.fromkeys([*(core_key(m.entity) for m in entry.backs), *found, *known])
     return [raw_key(entry), *(key for key in wanted if key in filled)]  # what is there, and what should be
 
 

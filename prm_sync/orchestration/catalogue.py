@@ -9,10 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from prm_sync.app import StreamMapping, load_mappings, load_policies
+from prm_sync.app import StreamMapping, connectors_of, load_mappings, load_policies
 from prm_sync.canonical.entities import ENTITIES
 from prm_sync.canonical.model import Entity
-from prm_sync.connect import registry
 from prm_sync.errors import ConfigError
 from prm_sync.project import ProjectFile, read_project
 from prm_sync.settings import Settings
@@ -26,10 +25,13 @@ MEASURING_READS = {
     "service": ("account", "opportunity", "lead", "partner", "deal_registration", "activity", "feedback"),
     "incentives": ("order", "incentive_claim", "opportunity", "partner"),
     "forecast": ("partner", "certification", "agreement", "deal_registration", "lead"),
+    "signals": ("lead", "opportunity", "order", "case", "account", "partner"),
 }
 """The entities that each part of `measure` reads."""
 NEEDED = {"service": {"account"}, "incentives": {"incentive_claim"}, "forecast": {"lead"}}
 """What a part of `measure` is of no use without."""
+MEASURED = ("partner", "account", "opportunity", "signal")
+"""Entities of which measuring makes something that is pushed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ class Catalogue:
 def read_catalogue(settings: Settings, entities: Mapping[str, Entity] = ENTITIES) -> Catalogue:
     """Raises ConfigError where the project file or a policy is wrong; a wrong mapping is only left out, and logged."""
     source = read_project(settings.project_file)
-    source.check_connectors(dict.fromkeys(registry.names(), object))
+    connectors_of(source)
     policies = load_policies(source.folders("policies"), source.project.connections)
     mappings, problems = load_mappings(source, entities, policies)
     for problem in problems:

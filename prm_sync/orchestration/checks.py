@@ -61,6 +61,8 @@ def raw_results(
             {"unmapped": dg.MetadataValue.md(f"| field | remote field | records |\n|---|---|---|\n{unmapped}"),
              "fields": len(held.unmapped),
              "what to do": "add the values to `choices` of the mapping; the records are then mapped again"},
+            description=f"the mapping does not know all values of {', '.join(sorted({f for f, _, _ in held.unmapped}))}"
+            if held.unmapped else None,
         ),
     ]  # fmt: skip
 

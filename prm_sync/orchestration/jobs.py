@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import dagster as dg
 
-from prm_sync.orchestration.catalogue import Catalogue, Patience, patience
+from prm_sync.orchestration.catalogue import MEASURED, Catalogue, Patience, patience
 from prm_sync.orchestration.keys import LEDGER, MARTS, PROJECT, core_key, push_key, raw_key
 from prm_sync.orchestration.purge import PURGE_CRON, purge
 
@@ -19,7 +19,6 @@ SYNC_TAG = "prm_sync/sync"
 SYNC_ALL, DELIVER, MEASURE, PURGE = "sync_all", "deliver", "measure", "purge"
 RECONCILE = "reconcile"
 HOURLY = ("standing", "service")  #: marts that a sync makes too, since the CRM shows them
-TOLD = ("partner", "account", "opportunity")  #: entities of which figures are written to remotes
 Job = dg.JobDefinition
 AssetJob = type(dg.define_asset_job("x"))
 UNDER_WAY = [
@@ -56,7 +55,7 @@ def asset_jobs(catalogue: Catalogue) -> dict[str, object]:
             f"Pull every stream of {connection} and refine what it feeds",
         )  # fmt: skip
     if catalogue.measures:
-        told = [push_key(s) for s in catalogue.pushed if any(m.entity in TOLD for m in s.backs)]
+        told = [push_key(s) for s in catalogue.pushed if any(m.entity in MEASURED for m in s.backs)]
         marts = [MARTS[part] for part in catalogue.measured]
         add(MEASURE, [*marts, *told], "Measure what partners do, and tell it where a mapping says so")
     return jobs

@@ -14,6 +14,7 @@ MARTS = {
     "service": dg.AssetKey("mart_partner_service"),
     "incentives": dg.AssetKey("mart_incentive_check"),
     "forecast": dg.AssetKey("mart_expiry_forecast"),
+    "signals": dg.AssetKey("ledger_signal_audience"),
 }
 """The marts by the part of `measure` that makes each."""
 PROJECT = dg.AssetKey("ops_field_lineage")

@@ -16,6 +16,7 @@ from prm_sync.canonical.model import Entity
 from prm_sync.orchestration.catalogue import Catalogue, StreamEntry
 from prm_sync.orchestration.keys import core_key, raw_key
 from prm_sync.rules.mapping.spec import NOTHING, BackRule
+from prm_sync.warehouse.targets import SHARED_WITH
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,8 @@ def origin_of(mapping: StreamMapping, field: str, facts: dict[str, dg.AssetKey])
     """The asset that holds a field or fact of an entity."""
     if field in mapping.spec.entity.by_name or field == "id":
         return core_key(mapping.entity)
+    if field in SHARED_WITH:
+        return core_key("partner")
     return facts.get(mapping.entity, core_key(mapping.entity))
 
 

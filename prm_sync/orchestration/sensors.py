@@ -142,13 +142,17 @@ def _late(instance: dg.DagsterInstance, keys: Sequence[dg.AssetKey]) -> list[str
 
 
 def _alert_held(engine: sa.Engine, since: str, now: datetime) -> str:
-    """One alert for each flow that ended held since the last look; the end of the newest one, to look on from."""
+    """One alert for each flow that ended held since the last look; the end of the newest one, to look on from.
+
+    A flow that an error ended within a Dagster run has its alert already, as that of the failed run.
+    """
     start = datetime.fromisoformat(since) if since else now
     with engine.begin() as tx:
         rows = tx.execute(
             sa.text(
                 "SELECT verb, target, message, ended_at, dagster_run_id FROM ops.run "
-                "WHERE state = 'held' AND ended_at > :since"
+                "WHERE state = 'held' AND ended_at > :since "
+                "AND NOT (dagster_run_id IS NOT NULL AND message LIKE 'Misconfigured: %')"
             ),
             {"since": start},
         ).all()

@@ -31,26 +31,33 @@ class Credit:
     amount_minor: int
     currency: str
     because: str
+    registration_id: str | None = None  #: what it rests on
 
 
 def credit_of(deal: WonDeal, claims: Iterable[tuple[Claim, Outcome]]) -> list[Credit]:
     """Who has a share in a won deal: exactly one of them is primary, and that one has the whole amount.
 
     `claims`: registrations of this deal, each with what was decided. The CRM's word on who sourced the deal goes first,
-    then the first approved registration; without either it is the seller's own. Everybody else has influenced it.
+    then the first approved registration; without either it is the seller's own. Everybody else has influenced it, and
+    so has a partner of whom the CRM says just that, whatever it has registered.
     """
     approved = sorted((c for c, outcome in claims if outcome == "approve" and c.partner_id), key=turn)
     named = deal.partner_id if deal.credit != "none" else None
-    because, primary = "nobody else registered it", None
-    if named is not None and deal.credit in ("sourced", None):
+    helping = named if deal.credit in ("influenced", "fulfilled") else None
+    because, primary, rests_on = "nobody else registered it", None, None
+    claiming = [c for c in approved if c.partner_id != helping]
+    if named is not None and helping is None:
         primary, because = named, "the CRM names the partner"
-    elif approved:
-        primary, because = approved[0].partner_id, f"registration {approved[0].id} was approved first"
+    elif claiming:
+        primary, rests_on = claiming[0].partner_id, claiming[0].id
+        because = f"registration {rests_on} was approved first"
     kind: Literal["sourced", "direct"] = "sourced" if primary is not None else "direct"
-    found = [Credit(deal.id, primary, kind, True, deal.amount_minor, deal.currency, because)]
-    helped = {c.partner_id: f"registration {c.id}" for c in reversed(approved)}
+    found = [Credit(deal.id, primary, kind, True, deal.amount_minor, deal.currency, because, rests_on)]
+    helped: dict[str | None, tuple[str, str | None]] = {
+        c.partner_id: (f"registration {c.id}", c.id) for c in reversed(approved)
+    }
     if named is not None and deal.credit != "fulfilled":  # who only delivers has neither sourced nor influenced it
-        helped[named] = "the CRM names the partner"
-    for partner, why in sorted((p, w) for p, w in helped.items() if p is not None and p != primary):
-        found.append(Credit(deal.id, partner, "influenced", False, deal.amount_minor, deal.currency, why))
+        helped[named] = ("the CRM names the partner", None)
+    for partner, (why, of) in sorted((p, w) for p, w in helped.items() if p is not None and p != primary):
+        found.append(Credit(deal.id, partner, "influenced", False, deal.amount_minor, deal.currency, why, of))
     return found

@@ -79,7 +79,7 @@ class Sharing:
         """Canonical fields that are looked at to decide, besides those that leave."""
         asked = [flag for flag, _ in self.flags]
         for _, entry, _ in self.entries:
-            asked += [*entry.where, *([entry.consent] if entry.consent else [])]
+            asked += [*entry.where, *entry.filled, *([entry.consent] if entry.consent else [])]
             asked += ["country"] if "country" in entry.mask.values() else []
         return tuple(dict.fromkeys(asked))
 
@@ -177,6 +177,9 @@ def _not_of(entry: StreamSharing, record: Mapping[str, Any]) -> str | None:
         value = record.get(name)
         if not any(type(value) is type(w) and value == w for w in values_of(wanted)):
             return f"is not for records with this {name}"
+    for name in entry.filled:
+        if record.get(name) in (None, ""):
+            return f"is only for records with {name}"
     if entry.consent is not None and not record.get(entry.consent):
         return f"there is no consent: {entry.consent} is empty"
     return None

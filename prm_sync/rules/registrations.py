@@ -45,6 +45,29 @@ class Window(Part):
     )
 
 
+class Deals(Part):
+    """What becomes of an approved registration in the CRM."""
+
+    connection: str | None = Setting(
+        default=None, description="The CRM in which deals are made; null: the first one that takes opportunities"
+    )
+    unknown_account: Literal["make", "wait"] = Setting(
+        default="make", description="The CRM does not know the customer: make the deal without, or wait until it does"
+    )
+    stage: Literal["prospect", "qualified", "solution", "proposal", "commit"] = Setting(
+        default="qualified", description="Stage with which a deal is made"
+    )
+    credit_made: Literal["sourced", "influenced", "fulfilled", "none"] = Setting(
+        default="sourced", description="Credit of the partner whose registration made the deal"
+    )
+    credit_linked: Literal["sourced", "influenced", "fulfilled", "none"] = Setting(
+        default="influenced", description="... of the one whose registration was linked to a deal of somebody else"
+    )
+    after_protection: Literal["clear", "keep"] = Setting(
+        default="clear", description="The end of the protection in the CRM's deal, once it is over"
+    )
+
+
 class RegistrationPolicy(Policy):
     """A whole `policies/registrations.yaml`."""
 
@@ -57,6 +80,7 @@ class RegistrationPolicy(Policy):
         default="review", description="The seller's own people had opened the deal before"
     )
     window: Window = Window()
+    deals: Deals = Deals()
 
 
 def load_registrations(source: Path | YamlFile) -> RegistrationPolicy:
@@ -142,7 +166,7 @@ class Verdict:
     outcome: Outcome
     because: str
     conflicts: tuple[Conflict, ...]
-    opportunity_id: str | None  #: the partner's own deal in the CRM, if there is one already
+    opportunity_id: str | None  #: the deal in the CRM, if there is one already: the partner's own, else somebody's
 
 
 def likeness(a: Claim, b: Claim) -> Likeness:
@@ -188,27 +212,69 @@ def _against(a: Claim, b: Claim) -> Iterator[str]:
         yield "other_domain"
 
 
-def judge(registrations: Iterable[Claim], others: Iterable[Claim], policy: RegistrationPolicy,
-          now: datetime) -> list[Verdict]:  # fmt: skip
-    """A verdict on each registration, by id; the order in which they come does not matter.
+Index = Mapping[tuple[str, str], Sequence[Claim]]
 
-    `others`: opportunities that are not lost, accounts and leads that somebody has. Registrations whose protection has
-    ended hold nobody up. What was approved stays approved; its conflicts are told all the same.
-    """
-    asked = sorted(registrations, key=turn)
+
+def index_of(claims: Iterable[Claim]) -> Index:
+    """Claims by key."""
     index: dict[tuple[str, str], list[Claim]] = defaultdict(list)
-    for claim in (*asked, *others):
+    for claim in claims:
         for key in claim.keys:
             index[key].append(claim)
+    return index
+
+
+def near(claim: Claim, index: Index) -> list[Claim]:
+    """Those that share a key with it, in one order."""
+    found = {(c.kind, c.id): c for key in claim.keys for c in index.get(key, ())}
+    return [found[k] for k in sorted(found) if k != (claim.kind, claim.id)]
+
+
+def judge(registrations: Iterable[Claim], others: Iterable[Claim], policy: RegistrationPolicy,
+          now: datetime, *, beside: Iterable[Claim] = ()) -> list[Verdict]:  # fmt: skip
+    """A verdict on each registration, by id; the order in which they come does not matter.
+
+    `others`: opportunities that are not lost, accounts and leads that somebody has; `beside`: registrations that are
+    not judged now, but have a claim. Registrations whose protection has ended hold nobody up. What was approved stays
+    approved; its conflicts are told all the same.
+    """
+    asked = sorted(registrations, key=turn)
+    index = index_of((*asked, *beside, *others))
     lost: set[str] = set()  #: rejected so far: they hold nobody up. Those who came first are judged first
     found = []
     for r in asked:
-        near = {(c.kind, c.id): c for key in r.keys for c in index[key] if (c.kind, c.id) != (r.kind, r.id)}
-        verdict = _verdict(r, [near[k] for k in sorted(near)], lost, policy, now)
+        verdict = _verdict(r, near(r, index), lost, policy, now)
         if verdict.outcome == "reject":
             lost.add(r.id)
         found.append(verdict)
     return sorted(found, key=lambda v: v.registration_id)
+
+
+def seen_by(beside: Iterable[Claim], registrations: Iterable[Claim], verdicts: Iterable[Verdict],
+            policy: RegistrationPolicy, now: datetime) -> list[Conflict]:  # fmt: skip
+    """The conflicts that those beside have with the registrations that were judged."""
+    lost = {v.registration_id for v in verdicts if v.outcome == "reject"}
+    index = index_of(registrations)
+    found = []
+    for b in beside:
+        for r in near(b, index):
+            if r.partner_id == b.partner_id or _is_over(b, r, lost if turn(r) < turn(b) else set(), now):
+                continue
+            alike = likeness(b, r)
+            if alike.score >= policy.review:
+                found.append(_conflict(b, r, alike))
+    return found
+
+
+def shaken(beside: Iterable[Claim], registrations: Iterable[Claim], verdicts: Iterable[Verdict],
+           policy: RegistrationPolicy) -> set[str]:  # fmt: skip
+    """Those beside that came after one which is rejected now, and are alike: it does not hold them up any more."""
+    lost = {v.registration_id for v in verdicts if v.outcome == "reject"}
+    index = index_of(r for r in registrations if r.id in lost)
+    return {
+        b.id for b in beside
+        if any(turn(r) < turn(b) and likeness(b, r).score >= policy.review for r in near(b, index))
+    }  # fmt: skip
 
 
 def _verdict(r: Claim, near: Sequence[Claim], lost: set[str], policy: RegistrationPolicy, now: datetime) -> Verdict:
@@ -218,14 +284,26 @@ def _verdict(r: Claim, near: Sequence[Claim], lost: set[str], policy: Registrati
         alike = likeness(r, other)
         if alike.score < policy.review or (other.kind == "opportunity" and other.id == r.opportunity_id):
             continue
+        if _is_over(r, other, lost, now):
+            continue
         if other.partner_id == r.partner_id:
             if other.kind == "opportunity" and alike.score >= policy.conflict:
                 own.append((-alike.score, other.id))
-        elif not _is_over(r, other, lost, now) and (other.partner_id is not None or other.kind == "opportunity"):
+        elif other.partner_id is not None or other.kind == "opportunity":
             conflicts.append(_conflict(r, other, alike))
     ordered = tuple(sorted(conflicts, key=lambda c: (-c.likeness.score, c.other.kind, c.other.id)))
     outcome, because = _outcome(r, ordered, policy)
-    return Verdict(r.id, outcome, because, ordered, r.opportunity_id or (min(own)[1] if own else None))
+    deal = r.opportunity_id or (min(own)[1] if own else None)
+    if deal is None and outcome == "approve":
+        deal = _shared(ordered, policy)
+    return Verdict(r.id, outcome, because, ordered, deal)
+
+
+def _shared(conflicts: Sequence[Conflict], policy: RegistrationPolicy) -> str | None:
+    """An approved registration of a deal that somebody else has in the CRM: it is that deal, and no second one."""
+    deals = [c for c in conflicts if c.other.kind == "opportunity" and c.likeness.score >= policy.conflict]
+    direct = [c for c in deals if c.kind == "partner_vs_direct"]
+    return (direct or deals)[0].other.id if deals else None
 
 
 def _is_over(r: Claim, other: Claim, lost: set[str], now: datetime) -> bool:

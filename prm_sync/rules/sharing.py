@@ -48,6 +48,9 @@ class StreamSharing(Part):
         default_factory=dict,
         description="Only records that have this value, or one of these, in each of these canonical fields",
     )
+    filled: tuple[str, ...] = Setting(
+        default=(), description="Only records in which each of these canonical fields has a value"
+    )
     mask: dict[str, Mask] = Setting(
         default_factory=dict,
         description="How fields leave that do not leave as they are. drop: not at all, whatever other entries say; "
@@ -155,6 +158,9 @@ def _mistakes(entry: StreamSharing, known: Mapping[str, Field]) -> Iterator[tupl
             ("pii", entry.pii.index("sensitive")),
             f"sensitive fields leave only with consent: say which field has the evidence, `consent: {EVIDENCE}`",
         )
+    for n, name in enumerate(entry.filled):
+        if name not in own:
+            yield ("filled", n), f'"{name}" is no field of {entity}{did_you_mean(name, own)}'
     if entry.consent is not None and entry.consent not in own:
         yield ("consent",), f'"{entry.consent}" is no field of {entity}{did_you_mean(entry.consent, own)}'
     for name, mask in entry.mask.items():

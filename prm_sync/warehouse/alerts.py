@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
 AGAIN_AFTER = timedelta(hours=24)  #: the same about the same subject is said once a day
+NAMED = 5  #: ids that a message names
 
 
 def keep(
@@ -25,3 +26,9 @@ def keep(
         "WHERE kind = :kind AND subject = :subject AND message = :message AND at > :since)"
     )
     return sum(tx.execute(statement, {**shared, "subject": s, "message": m}).rowcount for s, m in said)
+
+
+def some(ids: Sequence[str], what: str) -> str:
+    """How many of what, and the first of them by id."""
+    named = ", ".join(ids[:NAMED]) + (", ..." if len(ids) > NAMED else "")
+    return f"{len(ids):,} {what}{'s' if len(ids) > 1 else ''} ({named})"

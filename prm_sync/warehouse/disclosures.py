@@ -129,10 +129,16 @@ def logged(tx: sa.Connection, entity_id: str, limit: int) -> list[dict[str, Any]
     return [dict(r._mapping) for r in rows]  # noqa: SLF001 SQLAlchemy's documented name
 
 
-def values_of(tx: sa.Connection, entity: str, entity_id: str) -> dict[str, Any]:
-    """The golden record with what is known about it here."""
-    facts = f"LEFT JOIN core.{entity}_facts f ON f.id = g.id" if entity in FACTS else ""
+def values_of(tx: sa.Connection, entity: str, entity_id: str, partner_key: str | None = None) -> dict[str, Any]:
+    """The golden record with what is known about it here; where that differs by partner, for this one."""
+    of_partner = "ORDER BY f.partner_id IS DISTINCT FROM (SELECT id FROM core.partner WHERE partner_key = :key LIMIT 1)"
+    by_partner = any(f.name == "partner_id" for f in FACTS.get(entity, ()))
+    facts = (
+        f"LEFT JOIN LATERAL (SELECT f.* FROM core.{entity}_facts f WHERE f.id = g.id "
+        f"{of_partner if by_partner else ''} LIMIT 1) f ON true"
+        if entity in FACTS else ""
+    )  # fmt: skip
     more = ", f.*" if facts else ""
     query = f'SELECT g.*{more} FROM core."{entity}" g {facts} WHERE g.id = :id'
-    found = tx.execute(sa.text(query), {"id": entity_id}).one()
+    found = tx.execute(sa.text(query), {"id": entity_id, "key": partner_key}).one()
     return {name: value for name, value in zip(found._fields, found, strict=True) if value is not None}

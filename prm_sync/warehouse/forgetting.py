@@ -22,10 +22,15 @@ _EVIDENCE = {"ops.share_log", "ops.run"}  #: ids, names of fields and counts: no
 class Found:
     """The person in the warehouse: entities, their remote records, and every address they had."""
 
-    entities: frozenset[tuple[str, str]]  #: (entity, id)
+    entities: frozenset[tuple[str, str]]  #: (entity, id): the person, and what is known to be their words
     records: frozenset[tuple[str, str, str]]  #: (connection, stream, remote id)
     addresses: frozenset[str]
     mentions: int  #: records that are no person and name the address
+
+    @property
+    def persons(self) -> int:
+        """How many entities the person was."""
+        return sum(name in PERSONS for name, _ in self.entities)
 
 
 def addresses_of(entity: Entity) -> list[str]:
@@ -51,8 +56,9 @@ def find(tx: sa.Connection, entities: Mapping[str, Entity], address: str) -> Fou
                 f"WHERE x.entity = '{name}' AND s.\"{field}\" = :a"
             )
             ids |= {(name, r[0]) for r in tx.execute(sa.text(query), {"a": address})}
+    ids |= _words_of(tx, entities, _records(tx, ids))
     records, addresses = _records(tx, ids), {address}
-    for name in {name for name, _ in ids}:
+    for name in {name for name, _ in ids if name in PERSONS}:
         for field in addresses_of(entities[name]):
             mine = tx.execute(
                 sa.text(
@@ -64,6 +70,23 @@ def find(tx: sa.Connection, entities: Mapping[str, Entity], address: str) -> Fou
             )
             addresses |= {r[0] for r in mine}
     return Found(frozenset(ids), frozenset(records), frozenset(addresses), mentions)
+
+
+def _words_of(
+    tx: sa.Connection, entities: Mapping[str, Entity], records: Collection[tuple[str, str, str]]
+) -> set[tuple[str, str]]:
+    """What refers to these records of a person and has personal fields: their cases, calls, what they said."""
+    references = [f"{connection}:{remote_id}" for connection, _, remote_id in records]
+    found: set[tuple[str, str]] = set()
+    for name, entity in entities.items():
+        personal = any(f.pii in (Pii.PERSONAL, Pii.SENSITIVE) for f in entity.fields)
+        who = [f.name for f in entity.fields if f.kind is Kind.REFERENCE and f.entity in PERSONS]
+        if name in PERSONS or not personal or not references:
+            continue
+        for field in who:
+            query = f'SELECT coalesce(merged_into, id) FROM core."{name}" WHERE "{field}" = ANY(:references)'
+            found |= {(name, r[0]) for r in tx.execute(sa.text(query), {"references": references})}
+    return found
 
 
 def _records(tx: sa.Connection, ids: Collection[tuple[str, str]]) -> set[tuple[str, str, str]]:

@@ -86,6 +86,14 @@ def refine_chunk(
     return done
 
 
+def _external(entity: Entity) -> str | None:
+    """SQL for the id that we gave a record, where the entity has a field for it: the key of a copy begins with it."""
+    own = f"prm_{entity.name}_id"
+    if own in entity.by_name:
+        return f's."{own}"'
+    return "split_part(s.shared_key, ':', 1)" if "shared_key" in entity.by_name else None
+
+
 def _member(row: tuple[Any, ...]) -> MemberRow:
     _, connection, stream, remote_id, arrived, time, deleted_at, _, base_time, changed, *values = row
     return MemberRow(connection, stream, remote_id, arrived, time, deleted_at, tuple(values), base_time, changed)
@@ -102,7 +110,7 @@ class _Chunk:
         self.tx, self.entity, self.name, self.now = tx, entity, entity.name, now
         self.after, self.upto, self.survive, self.cluster = after, upto, survive, cluster
         self.fields = [f.name for f in entity.fields]
-        self.external = f"prm_{self.name}_id" if f"prm_{self.name}_id" in entity.by_name else None
+        self.external = _external(entity)
         self.never_null = never_null
         self.touched = 0
         self.clashes: list[ClashRow] = []
@@ -132,7 +140,7 @@ class _Chunk:
     def _load_batch(self) -> None:
         """The changed source rows with the entity they belong to so far."""
         self._sql("DROP TABLE IF EXISTS pg_temp.batch")
-        external = f's."{self.external}"' if self.external else "NULL::text"
+        external = self.external or "NULL::text"
         seen = progress.upto(self.tx, f"refined:{self.name}", "")
         columns = (
             f"s.connection, s.stream, s.remote_id, s.arrived, {', '.join(f's.{k}' for k in MATCH_KEYS)}, "
@@ -145,11 +153,13 @@ class _Chunk:
             "(SELECT connection, stream FROM core.crosswalk WHERE matched_by = 'pushed')"
         )
         self.done.rows = self._sql(
-            f"CREATE TEMP TABLE batch ON COMMIT DROP AS SELECT {columns}, x.entity_id "
+            f"CREATE TEMP TABLE batch ON COMMIT DROP AS SELECT {columns}, x.entity_id, "
+            f"coalesce(x.matched_by IN {merges.COPIES}, false) AS copy "
             f"FROM {rows} LEFT JOIN core.crosswalk x ON x.entity = '{self.name}' "
             "AND x.connection = s.connection AND x.remote_id = s.remote_id AND x.stream = s.stream "
             f"WHERE {of_batch} AND (s.arrived <= :seen OR {pushed}) "
-            f"UNION ALL SELECT {columns}, NULL FROM {rows} WHERE {of_batch} AND s.arrived > :seen AND NOT {pushed}",
+            f"UNION ALL SELECT {columns}, NULL, false FROM {rows} "
+            f"WHERE {of_batch} AND s.arrived > :seen AND NOT {pushed}",
             after=self.after, upto=self.upto, seen=seen,
         ).rowcount  # fmt: skip
         newest = self._sql("SELECT max(arrived) FROM pg_temp.batch").scalar_one()
@@ -188,13 +198,32 @@ class _Chunk:
         return self._assign(edges, why, merged)
 
     def _sharing(self) -> Iterator[list[int]]:
-        """Arrival numbers of the rows that share a key with a row of the batch, key by key."""
+        """Arrival numbers of the rows that share a key with a row of the batch, key by key.
+
+        A copy that we made belongs to the entity that it is a copy of, whatever we wrote into it since.
+        """
         for key in MATCH_KEYS:
-            yield from self._sql(
+            groups = self._sql(
                 f"SELECT array_agg(s.arrived ORDER BY s.arrived) FROM (SELECT DISTINCT {key} FROM pg_temp.batch "
-                f"WHERE {key} IS NOT NULL) b JOIN core.{self.name}_source s USING ({key}) "
+                f"WHERE {key} IS NOT NULL AND NOT copy) b JOIN core.{self.name}_source s USING ({key}) "
                 f"GROUP BY {key} HAVING count(*) > 1"
+            ).scalars().all()  # fmt: skip
+            copies = self._copies({n for rows in groups for n in rows}) if groups else set()
+            for rows in groups:
+                own = [n for n in rows if n not in copies]
+                if len(own) > 1:
+                    yield own
+
+    def _copies(self, arrived: Iterable[int]) -> set[int]:
+        """Those of these rows that we wrote ourselves."""
+        self._nodes(arrived)
+        return set(
+            self._sql(
+                f"SELECT s.arrived FROM pg_temp.nodes n JOIN core.{self.name}_source s ON s.arrived = n.arrived "
+                f"JOIN core.crosswalk x ON x.entity = '{self.name}' AND x.connection = s.connection "
+                f"AND x.remote_id = s.remote_id AND x.stream = s.stream WHERE x.matched_by IN {merges.COPIES}"
             ).scalars()
+        )
 
     def _assign(
         self, edges: list[tuple[int, int]], why: dict[int, str], merged: Sequence[merges.Edge]
@@ -243,10 +272,7 @@ class _Chunk:
 
     def _known(self, arrived: Iterable[int]) -> Sequence[sa.Row[Any]]:
         """Source rows by arrival number, with their entity and the arrival number of its oldest record."""
-        self._sql("CREATE TEMP TABLE IF NOT EXISTS nodes (arrived bigint) ON COMMIT DROP")
-        self._sql("TRUNCATE pg_temp.nodes")
-        bulk.copy(self.tx, "pg_temp.nodes", ("arrived",), ((n,) for n in arrived))
-        self._sql("ANALYZE pg_temp.nodes")
+        self._nodes(arrived)
         return self._sql(
             "SELECT s.arrived, s.connection, s.stream, s.remote_id, x.entity_id, g.arrived AS root "
             f"FROM pg_temp.nodes n JOIN core.{self.name}_source s ON s.arrived = n.arrived "
@@ -254,6 +280,13 @@ class _Chunk:
             "AND x.connection = s.connection AND x.remote_id = s.remote_id AND x.stream = s.stream "
             f'LEFT JOIN core."{self.name}" g ON g.id = x.entity_id'
         ).all()
+
+    def _nodes(self, arrived: Iterable[int]) -> None:
+        """pg_temp.nodes: these arrival numbers."""
+        self._sql("CREATE TEMP TABLE IF NOT EXISTS nodes (arrived bigint) ON COMMIT DROP")
+        self._sql("TRUNCATE pg_temp.nodes")
+        bulk.copy(self.tx, "pg_temp.nodes", ("arrived",), ((n,) for n in arrived))
+        self._sql("ANALYZE pg_temp.nodes")
 
     def _merge(self, losers: dict[str, tuple[str, str]], remote: set[str]) -> None:
         """The losers' records go over to the winners; the losing golden rows stay and point at them."""
@@ -387,9 +420,10 @@ class _Chunk:
             own = originals.get(id_, group)
             all_gone = all(m.deleted_at for m in own)
             live = group if all_gone else [m for m in group if m.deleted_at is None]
-            golden = self.survive(id_, live, decisions.get(id_, {}))
+            last = [] if all_gone else [m for m in group if m.deleted_at and m.changed and m not in own]
+            golden = self.survive(id_, [*live, *last], decisions.get(id_, {}))
             self.clashes += golden.clashes
-            self.settled += [(id_, f, field_times.settled_rows(live, f)) for f in golden.settled]
+            self.settled += [(id_, f, field_times.settled_rows([*live, *last], f)) for f in golden.settled]
             gone = max(m.deleted_at for m in own if m.deleted_at) if all_gone else None
             since = max((m.remote_time for m in group if m.remote_time), default=self.now)
             yield (

@@ -69,9 +69,9 @@ class Likeness:
         ]  # fmt: skip
 
     def _keep_keys(self, tx: sa.Connection) -> None:
-        """The block keys of the batch anew; a deleted record keeps none."""
+        """The block keys of the batch anew; a deleted record keeps none, and no copy that we made."""
         arrived, columns = self._columns(
-            tx, "s.arrived IN (SELECT arrived FROM pg_temp.batch) AND s.deleted_at IS NULL"
+            tx, "s.arrived IN (SELECT arrived FROM pg_temp.batch WHERE NOT copy) AND s.deleted_at IS NULL"
         )
         tx.execute(
             sa.text(

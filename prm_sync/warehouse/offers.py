@@ -196,27 +196,47 @@ def standing(
     return week, waiting, day
 
 
-def open_offers(tx: sa.Connection) -> Sequence[sa.Row[Any]]:
-    """Offers that wait, with what became of their leads."""
+def open_offers(tx: sa.Connection, after: int, answering: Sequence[str]) -> Sequence[sa.Row[Any]]:
+    """Offers that wait, and accepted ones of which anything changed after that number; with what became of their leads.
+
+    `sold_by`: the partner who sells the opportunity that the lead was converted to, `us`, or null where nobody says.
+    `connections`: those of `answering` in which the partner is known.
+    """
+    opportunity, partner = entity_of("opportunity=l.converted_opportunity_ref"), entity_of("partner=c.partner_ref")
     return tx.execute(
         sa.text(
-            "SELECT o.*, l.status, (l.merged_into IS NOT NULL OR l.deleted_at IS NOT NULL) AS gone, p.manager "
-            "FROM ledger.lead_offer o LEFT JOIN core.lead l ON l.id = o.lead_id "
-            "LEFT JOIN core.partner p ON p.id = o.partner_id WHERE o.state = 'pending' ORDER BY o.id"
-        )
+            f"""
+            SELECT o.*, l.status, l.id IS NULL OR l.deleted_at IS NOT NULL AS gone,
+                   l.merged_into IS NOT NULL AS merged, p.manager,
+                   CASE WHEN c.partner_ref IS NOT NULL THEN {partner}
+                        WHEN c.channel = 'direct' OR c.credit = 'none' THEN 'us' END AS sold_by,
+                   ARRAY(SELECT DISTINCT x.connection FROM core.crosswalk x WHERE x.entity = 'partner'
+                         AND x.entity_id = o.partner_id AND x.connection = ANY(:answering)) AS connections
+            FROM ledger.lead_offer o
+            LEFT JOIN core.lead l ON l.id = o.lead_id
+            LEFT JOIN core.partner p ON p.id = o.partner_id
+            LEFT JOIN core.opportunity c ON l.status = 'converted' AND c.id = {opportunity}
+            WHERE o.state = 'pending'
+               OR o.state = 'accepted' AND o.partner_stage IS DISTINCT FROM 'won'
+                  AND o.partner_stage IS DISTINCT FROM 'lost'
+                  AND (o.touched > :after OR l.touched > :after OR c.touched > :after)
+            ORDER BY o.id
+            """
+        ),
+        {"after": after, "answering": list(answering)},
     ).all()
 
 
-def heard_until(tx: sa.Connection, streams: Sequence[tuple[str, str]]) -> datetime | None:
-    """Until when all of these streams were read to their end; None: there is none. A stream never read: long ago."""
-    ends = []
+def heard_until(tx: sa.Connection, streams: Sequence[tuple[str, str]]) -> dict[str, datetime]:
+    """By connection: until when its streams, of these, were read to their end. A stream never read: long ago."""
+    heard: dict[str, datetime] = {}
     for connection, stream in streams:
         read_at = tx.execute(
             sa.text("SELECT read_at FROM raw.cursor WHERE connection = :c AND stream = :s"),
             {"c": connection, "s": stream},
-        ).scalar_one_or_none()
-        ends.append(read_at or datetime.min.replace(tzinfo=UTC))
-    return min(ends, default=None)
+        ).scalar_one_or_none() or datetime.min.replace(tzinfo=UTC)
+        heard[connection] = min(heard.get(connection, read_at), read_at)
+    return heard
 
 
 def answers(tx: sa.Connection, after: int, upto: int) -> Sequence[sa.Row[Any]]:

@@ -50,7 +50,8 @@ def keep(
     """Write the intents down, ready to be sent; one that is on its way already (same token) stays as it is.
 
     An older intent for the same target that was never settled is dropped: this one says what is wanted now. One that
-    was dropped before, and is wanted again, takes up its old row. Returns how many are new.
+    was dropped before, and is wanted again, takes up its old row; one that waited until its record was read again is
+    told what was read. Returns how many are new.
     """
     if not intents:
         return 0
@@ -75,7 +76,8 @@ def keep(
     return tx.exec_driver_sql(
         f"INSERT INTO ops.outbox ({bulk.quoted(columns)}) SELECT {bulk.quoted(columns)} FROM pg_temp.intents "
         "ON CONFLICT (token) DO UPDATE SET state = excluded.state, plan_id = excluded.plan_id, settled_at = NULL, "
-        "before = excluded.before, after = excluded.after, next_try_at = NULL WHERE outbox.state = 'dropped'"
+        "before = excluded.before, after = excluded.after, next_try_at = NULL "
+        "WHERE outbox.state = 'dropped' OR (outbox.state = 'ready' AND outbox.code = 'moved')"
     ).rowcount
 
 

@@ -44,9 +44,11 @@ def changed_partners(tx: sa.Connection, after: int) -> list[str]:
 
 
 def offer_rows(tx: sa.Connection, partners: Sequence[str]) -> list[OfferRow]:
+    """Offers; one that was accepted, and taken back since, was accepted."""
     rows = tx.execute(
         sa.text(
-            "SELECT partner_id, state, offered_at, answered_at FROM ledger.lead_offer WHERE partner_id = ANY(:ids)"
+            "SELECT partner_id, CASE WHEN state = 'withdrawn' AND answered_at IS NOT NULL THEN 'accepted' ELSE state "
+            "END AS state, offered_at, answered_at FROM ledger.lead_offer WHERE partner_id = ANY(:ids)"
         ),
         {"ids": list(partners)},
     )

@@ -45,7 +45,7 @@ class Run:
 def running(
     db: sa.Engine, verb: str, target: str, now: datetime, *, dagster_run_id: str | None = None
 ) -> Iterator[Run]:
-    """Records a run, whatever becomes of it: an exception makes it `failed` with its text."""
+    """Records a run, whatever becomes of it: an exception makes it `failed`, or `held`, with its text."""
     began = time.perf_counter()
     run = Run(f"{verb}-{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}", verb, target, now)
     with db.begin() as tx:
@@ -66,7 +66,8 @@ def running(
     try:
         yield run
     except BaseException as error:
-        _end(db, run, time.perf_counter() - began, "failed", _words(error), {})
+        state = error.leaves if isinstance(error, PrmSyncError) else "failed"
+        _end(db, run, time.perf_counter() - began, state, _words(error), {})
         raise
     report = run.report
     took_s = time.perf_counter() - began
@@ -80,7 +81,7 @@ def _words(error: BaseException) -> str:
     """What went wrong. Errors that are not ours may quote a record (PostgreSQL's do): of those, what and where only."""
     name = type(error).__name__
     if isinstance(error, PrmSyncError):
-        return f"{name}: {error}"
+        return f"{name}: {error.told}"
     frames = [f for f in traceback.extract_tb(error.__traceback__) if "prm_sync" in f.filename]
     where = f" in {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     return f"{name}{where}: unexpected; the log has the rest"

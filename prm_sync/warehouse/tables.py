@@ -15,7 +15,15 @@ from sqlalchemy.dialects import postgresql as pg
 
 from prm_sync.canonical.entities import ENTITIES
 from prm_sync.canonical.model import Entity, Field, Kind
-from prm_sync.warehouse import agreement, tables_partners, tables_plans, tables_registrations, tables_repair
+from prm_sync.warehouse import (
+    agreement,
+    tables_deals,
+    tables_partners,
+    tables_plans,
+    tables_registrations,
+    tables_repair,
+    tables_signals,
+)
 from prm_sync.warehouse.match_tables import match_tables
 
 SCHEMAS = {
@@ -115,6 +123,8 @@ def build(entities: Mapping[str, Entity] = ENTITIES) -> Tables:
     tables_plans.add(metadata)
     tables_registrations.add(metadata)
     tables_partners.add(metadata)
+    tables_deals.add(metadata)
+    tables_signals.add(metadata)
     return Tables(metadata, made)
 
 

@@ -16,6 +16,13 @@ def _column(
     return sa.Column(name, type_ or sa.Text(), nullable=null, primary_key=key, comment=comment)
 
 
+def _touched() -> sa.Column[Any]:
+    return sa.Column(
+        "touched", sa.BigInteger(), nullable=False, server_default="0",
+        comment="Change number of the last change of this row",
+    )  # fmt: skip
+
+
 def add(metadata: sa.MetaData) -> None:
     """Put them beside the others."""
     sa.Table(
@@ -26,6 +33,7 @@ def add(metadata: sa.MetaData) -> None:
         _column("protected_until", "End of the protection of an approved one", _INSTANT, null=True),
         _column("opportunity_id", "The partner's own deal in the CRM, if there is one", null=True),
         _column("rule_version", "Hash of policies/registrations.yaml"), _column("run_id", "Run", null=True),
+        _touched(), sa.Index("registration_decision_touched", "touched"),
         schema="ledger", comment="What was decided about each deal registration",
     )  # fmt: skip
     sa.Table(
@@ -53,6 +61,7 @@ def add(metadata: sa.MetaData) -> None:
         _column("is_primary", "One of a deal is; the sum of these is the sum of what was won", sa.Boolean()),
         _column("amount", "Of the deal, minor units", sa.BigInteger()), _column("currency", "Its currency"),
         _column("because", "Why"), _column("as_of", "When it was told", _INSTANT),
+        _column("registration_id", "Registration that it rests on; null: the CRM's word, or nobody's", null=True),
         sa.Index("deal_credit_primary", "opportunity_id", unique=True, postgresql_where=sa.text("is_primary")),
         schema="ledger", comment="Who has a share in each won deal",
     )  # fmt: skip

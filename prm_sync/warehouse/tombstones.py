@@ -114,6 +114,19 @@ def waiting(tx: sa.Connection, connection: str, stream: str) -> list[Told]:
     return [Told(r.remote_id, r.how, r.into_id, r.entity) for r in rows]
 
 
+def ours(tx: sa.Connection, connection: str, stream: str) -> set[str]:
+    """Of what waits, the records whose last write was that we deleted them. Reads the stream's whole outbox."""
+    rows = tx.execute(
+        sa.text(
+            "SELECT DISTINCT ON (o.remote_id) o.remote_id, o.op FROM ops.outbox o JOIN raw.gone g "
+            "USING (connection, stream, remote_id) WHERE o.connection = :c AND o.stream = :s AND o.state = 'done' "
+            "AND g.state = 'waiting' AND g.entity = '' ORDER BY o.remote_id, o.id DESC"
+        ),
+        {"c": connection, "s": stream},
+    )
+    return {r.remote_id for r in rows if r.op == "delete"}
+
+
 def settled(tx: sa.Connection, connection: str, stream: str, entities: Iterable[str]) -> None:
     """What waited is marked as deleted: only merges are remembered, for whoever asks for the record that is left."""
     params = {"c": connection, "s": stream, "e": list(entities)}

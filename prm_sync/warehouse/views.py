@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from prm_sync.canonical.model import Entity, Kind, Pii
+from prm_sync.warehouse import views_deals, views_partners
 from prm_sync.warehouse.bulk import quoted
 from prm_sync.warehouse.tables import EntityTables, Tables
 
@@ -18,10 +19,15 @@ def view_statements(tables: Tables) -> list[str]:
         out += _history(et)
         out += _public(et.entity, tables)
     if {"lead", "partner", "feedback"} <= tables.entities.keys():
-        out += [_LEAD_FACTS, _PARTNER_FACTS, _ACCOUNT_FACTS, _OPPORTUNITY_FACTS, _OFFERS, _UNROUTED, _FUNNEL]
+        out += [_LEAD_FACTS, *views_partners.STATEMENTS, _OFFERS, _UNROUTED, _FUNNEL]
         if {"contact", "account", "opportunity"} <= tables.entities.keys():
             out += [_LEAD_MATCHES, f"COMMENT ON VIEW core.lead_match IS '{_MATCH_DOC}'"]
         out += [f"COMMENT ON VIEW {name} IS '{doc}'" for name, doc in _DOCS.items()]
+    if {"partner", "account", "feedback", "signal"} <= tables.entities.keys():
+        out += [_FEEDBACK_FACTS, _SIGNAL_FACTS]
+        out += [f"COMMENT ON VIEW core.{name}_facts IS '{doc}'" for name, doc in _FACTS_DOCS.items()]
+    if {"deal_registration", "opportunity", "account", "partner"} <= tables.entities.keys():
+        out += views_deals.STATEMENTS
     return out
 
 
@@ -142,38 +148,23 @@ JOIN (SELECT lead_id, max(rank) AS rank FROM ledger.lead_offer GROUP BY lead_id)
 LEFT JOIN core.partner p ON p.id = o.partner_id
 """
 
-_FEEDBACK = """CASE WHEN f.scale > 0 THEN 100 * f.score / f.scale END AS feedback_score, f.theme AS feedback_theme,
-       f.text AS feedback_text, f.at AS feedback_at"""
-
-_PARTNER_FACTS = f"""
-CREATE VIEW core.partner_facts AS
-SELECT p.id, to_char(m.period, 'YYYY-MM') AS perf_period, m.offered AS perf_leads_offered,
-       m.accepted AS perf_leads_accepted, m.declined AS perf_leads_declined, m.expired AS perf_leads_expired,
-       m.acceptance_rate AS perf_acceptance_rate, m.response_hours AS perf_response_hours, m.win_rate AS perf_win_rate,
-       m.sourced_revenue AS perf_sourced_revenue, m.currency AS perf_currency, m.attainment AS perf_attainment,
-       m.score AS perf_score, s.agreement_state, s.agreement_until, s.certificates, s.certificates_until, {_FEEDBACK},
-       greatest(m.touched, s.touched) AS facts_touched
-FROM core.partner p
-LEFT JOIN (SELECT DISTINCT ON (partner_id) * FROM mart.partner_performance
-           WHERE period <= date_trunc('month', as_of)::date ORDER BY partner_id, period DESC) m ON m.partner_id = p.id
-LEFT JOIN mart.partner_standing s ON s.partner_id = p.id
-LEFT JOIN core.feedback f ON f.id = s.feedback_id
-WHERE m.partner_id IS NOT NULL OR s.partner_id IS NOT NULL
+_FEEDBACK_FACTS = f"""
+CREATE VIEW core.feedback_facts AS
+SELECT g.id, coalesce(
+         {entity_of('partner=g.partner_ref')},
+         (SELECT k.id FROM core.partner k WHERE k.partner_key = g.partner_key AND k.merged_into IS NULL LIMIT 1),
+         (SELECT {entity_of('partner=a.partner_ref')}
+          FROM core.account a WHERE a.id = {entity_of('account=g.account_ref')})
+       ) AS partner_id
+FROM core.feedback g
 """
 
-_SERVICE = f"""
-SELECT s.entity_id AS id, s.partner AS served_by_name, s.partner_key AS served_by_key, s.since AS served_since,
-       s.because AS served_because, s.score AS partner_score, s.response_hours AS partner_response_hours,
-       s.action AS partner_action, s.action_at AS partner_action_at, {_FEEDBACK}, s.touched AS facts_touched"""
-_ACCOUNT_FACTS = f"""
-CREATE VIEW core.account_facts AS{_SERVICE}
-FROM mart.partner_service s LEFT JOIN core.feedback f ON f.id = s.feedback_id WHERE s.entity = 'account'
-"""
-_OPPORTUNITY_FACTS = f"""
-CREATE VIEW core.opportunity_facts AS{_SERVICE}, s.credit_kind, s.credit_partner AS credit_partner_name,
-       s.credit_partner_key, s.credit_amount, s.credit_currency, s.influenced_by
-FROM mart.partner_service s LEFT JOIN core.feedback f ON f.id = s.feedback_id WHERE s.entity = 'opportunity'
-"""
+_SIGNAL_FACTS = "CREATE VIEW core.signal_facts AS SELECT signal_id AS id, partner_id FROM ledger.signal_audience"
+
+_FACTS_DOCS = {
+    "feedback": "The partner who is told what a customer says: whom it names, else who serves the account",
+    "signal": "The partners who are told of a change of demand, one row each",
+}
 
 _OFFERS = """
 CREATE VIEW mart.offers AS
@@ -209,10 +200,6 @@ GROUP BY 1, 2, 3
 
 _DOCS = {
     "core.lead_facts": "What prm-sync knows about a lead besides its fields: the latest offer",
-    "core.partner_facts":
-        "What prm-sync knows about a partner besides its fields: its latest month, none in the future; its standing",
-    "core.account_facts": "What prm-sync knows about an account besides its fields: which partner serves it",
-    "core.opportunity_facts": "What prm-sync knows about a deal besides its fields: its partner, who has the credit",
     "mart.offers": "Every offer of a lead to a partner, with the time of the answer in hours",
     "mart.unrouted_leads": "Leads that no partner may take: the queue they wait in, and partners by reason",
     "mart.lead_funnel": "Leads per month, country and source: offered, accepted, won",

@@ -88,7 +88,6 @@ class Chaos:
             for deed in before.get(name, ()):
                 deed()
                 self.bench.clock.advance(seconds=1)
-            self.world.midway = True
             verb, _, stream = name.partition(" ")
             if (verb == "push" and stream in stale) or (stream == "prm.partnerships" and self.rng.random() < 0.7):
                 continue  # partners change rarely here, and each look costs time
@@ -101,7 +100,6 @@ class Chaos:
             if not read:
                 stale.add(stream)
             self.bench.clock.advance(seconds=10)
-        self.world.midway = False
 
     def _killed_cycle(self) -> None:
         after_s = self.rng.uniform(0.05, 1.2)

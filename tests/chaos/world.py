@@ -18,7 +18,7 @@ LEADS, PARTNERS = 20, 3
 CITIES = ("Huế", "北京", "القاهرة", "شیراز", "Köln", "Cádiz")
 LAST_NAMES = ("Nguyễn", "王", "محمد", "رضایی", "Weber", "Muñoz")
 INDUSTRIES = ("Technology", "Banking", "Retail", "Energy")
-RECENT = 3  #: cycles within which a change may still be on its way, where faults or a kill held it up
+RECENT = 5  #: cycles within which a change may still be unread, where faults or kills held it up
 
 
 @dataclass
@@ -32,9 +32,7 @@ class World:
     unsure: set[str] = field(default_factory=set)  #: leads of which no person can say what their values should be
     taken: set[str] = field(default_factory=set)  #: external keys that people archived or deleted in the PRM
     cycle: int = 0
-    midway: bool = False  #: a cycle is under way: what is entered now was not read before something is written
-    _edited: dict[tuple[str, str], int] = field(default_factory=dict)  #: (side, lead) -> the cycle of its last edit
-    _midway_edits: dict[str, int] = field(default_factory=dict)
+    _edits: dict[str, list[tuple[int, str, str]]] = field(default_factory=dict)  #: lead -> cycle, side, field of each
     _made: int = 0
     _values: int = 0
     _columns: dict[str, Any] = field(default_factory=dict)  #: the CRM's columns of leads as they were
@@ -108,19 +106,19 @@ class World:
         self.say(f"crm {lead} {name}={value}")
 
     def _entered(self, side: str, lead: str, name: str, value: str) -> None:
-        """What is entered between our read and our write of the same field is overwritten unseen: neither vendor can
-        write a batch on condition that nothing has changed meanwhile. Who wins there is not foretold; that both sides
-        agree in the end is still asked for.
-        """
-        self._edited[side, lead] = self.cycle
-        lately = [self._edited.get((s, lead), -RECENT) > self.cycle - RECENT for s in ("crm", "prm")]
-        if self.midway and (side == "prm" or all(lately)):
-            self.unsure.add(lead)
-        if all(lately) and self._midway_edits.get(lead, -RECENT) > self.cycle - RECENT:
-            self.unsure.add(lead)
-        if self.midway:
-            self._midway_edits[lead] = self.cycle
         self.entered.setdefault(lead, {})[name] = value
+        self._touched(side, lead, name)
+
+    def _touched(self, side: str, lead: str, name: str) -> None:
+        """A vendor tells when a record was changed, not which field. So who was last cannot be told where one side
+        changed a city, then the other one did, and then the first one something else, before the first was read. Who
+        wins there is not foretold; that both sides agree in the end is still asked for.
+        """
+        lately = [e for e in self._edits.get(lead, ()) if e[0] > self.cycle - RECENT]
+        self._edits[lead] = [*lately, (self.cycle, side, name)]
+        cities = [n for n, (_, by, field_) in enumerate(lately) if field_ == "City" and by != side]
+        if any(by == side and field_ == "City" for n in cities for _, by, field_ in lately[:n]) and name != "City":
+            self.unsure.add(lead)
 
     def delete(self) -> None:
         rows = self.crm()
@@ -141,9 +139,7 @@ class World:
             self.say(f"crm {'hard delete' if untold else 'purge'} {lead}")
 
     def undelete(self) -> None:
-        # Left out: the undelete of a merged record. By then the PRM's copy of its lead carries the winner's
-        # e-mail address (we wrote it there), so that the copy can tie both records to one lead (seen once with seed 1).
-        if rows := [r for r in self.crm(deleted=True) if not r.get("MasterRecordId")]:
+        if rows := self.crm(deleted=True):
             lead = self.rng.choice(rows)
             self.vendors.sf.org.undelete("Lead", lead["Id"])
             self.unsure.add(lead["Id"])
@@ -163,6 +159,7 @@ class World:
         if open_ := [r for r in self.prm() if r["approved"] is None]:
             copy, yes = self.rng.choice(open_), self.rng.random() < 0.5
             self.vendors.ps.partners.answer(copy["key"], accepted=yes, reason=None if yes else "xa quá")
+            self._touched_prm(copy)
             self.say(f"prm answer {copy['external_key']} {yes}")
 
     def progress(self) -> None:
@@ -170,7 +167,12 @@ class World:
             copy = self.rng.choice(taken)
             stage = self.rng.choice(("working", "won", "lost"))
             self.vendors.ps.partners.progress(copy["key"], stage=stage)
+            self._touched_prm(copy)
             self.say(f"prm progress {copy['external_key']} {stage}")
+
+    def _touched_prm(self, copy: dict[str, Any]) -> None:
+        if lead := self._lead_of(copy):
+            self._touched("prm", lead, "answer")
 
     def edit_prm(self) -> None:
         if rows := self._current():
@@ -245,6 +247,7 @@ class World:
                 if rows := self.crm():
                     lead = self.rng.choice(rows)["Id"]
                     self.vendors.sf.org.update("Lead", lead, {"Status": value})
+                    self._touched("crm", lead, "Status")
                     self.say(f"crm {lead} has the new status {value}")
             case "add":
                 columns["More__c"] = replace(columns["City"], name="More__c")

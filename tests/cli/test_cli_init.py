@@ -99,9 +99,10 @@ def test_the_commented_examples_are_valid_once_they_are_uncommented(folder_only:
         v["env"]: "x"
         for c in yaml.safe_load(path.read_text())["connections"].values()
         for v in c["config"].values()
-        if isinstance(v, dict)
+        if isinstance(v, dict) and "env" in v
     }
-    assert source.project.trusted == ("crm", "prm")
+    assert source.project.trusted == ("crm", "prm", "portal")
+    assert source.project.connections["portal"].kind == "prm"
     for name, connection in source.project.connections.items():
         connection_config(source, name, registry.find(connection.connector).config, env)
 

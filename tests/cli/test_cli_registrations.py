@@ -17,13 +17,18 @@ DECISION = (
     "rule_version) VALUES ('r1', 'p1', 'review', 'opened before', now(), 'v1')"
 )
 
+DEAL = (
+    "INSERT INTO ledger.registered_deal (registration_id, partner_id, status, how, opportunity_id, touched) "
+    "VALUES ('r1', 'p1', 'expired', 'made', 'opportunity_1', 1)"
+)
+
 
 @pytest.fixture
 def judged(cli: Cli, database_url: str) -> Cli:
     cli.write(connections={"lists": cli.lists(key="Lead Id")})
     db = engine(database_url)
     with db.begin() as tx:
-        for statement in (DECISION, CONFLICT):
+        for statement in (DECISION, CONFLICT, DEAL):
             tx.execute(sa.text(statement))
     db.dispose()
     return cli
@@ -35,6 +40,14 @@ def test_decisions_and_conflicts_are_listed_and_shown_with_the_evidence(judged: 
     assert judged("registrations", "list", "--outcome", "approve", "--json").json["registrations"] == []
     [conflict] = judged("registrations", "list", "--conflicts", "--json").json["conflicts"]
     assert conflict["kind"] == "partner_vs_direct"
+    [count] = judged("registrations", "list", "--conflicts", "--json").json["counts"]
+    assert (count["kind"], count["conflicts"], count["open"], count["registrations"], count["of"]) == (
+        "partner_vs_direct", 1, 1, 1, 1,
+    )  # fmt: skip
+    assert "Channel conflicts" in judged("registrations", "list", "--conflicts").out
+    [row] = judged("registrations", "list", "--status", "expired", "--json").json["registrations"]
+    assert (row["status"], row["deal_id"]) == ("expired", "opportunity_1")
+    assert judged("registrations", "list", "--status", "won", "--json").json["registrations"] == []
     assert judged("registrations", "show", "r1", "--json").json["conflicts"][0]["evidence"][0] == "same_name"
     assert "opened before" in judged("registrations", "show", "r1").out
 
@@ -47,4 +60,5 @@ def test_a_person_decides_and_mistakes_are_told(judged: Cli) -> None:
     assert "approve or reject" in judged("registrations", "decide", "r1", "maybe", code=2).err
     assert "r9" in judged("registrations", "decide", "r9", "approve", code=2).err
     assert "r9" in judged("registrations", "show", "r9", code=2).err
+    assert "one of under_review" in judged("registrations", "list", "--status", "yes", code=2).err
     assert "one of approve" in judged("registrations", "list", "--outcome", "yes", code=2).err

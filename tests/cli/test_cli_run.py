@@ -41,12 +41,13 @@ def test_people_get_a_table(lists: Cli) -> None:
 def test_a_failing_connection_does_not_stop_the_others(lists: Cli) -> None:
     gone = {"connector": "files", "config": {"folder": str(lists.folder / "gone")}, "streams": ["leads"]}
     lists.write(connections={"broken": gone, "lists": lists.lists()})
-    said = lists("run", "pull", "refine", "--json", code=1).json
+    said = lists("run", "pull", "refine", "--json", code=3).json
     states = {f["target"]: f["state"] for f in said["flows"] if f["verb"] == "pull"}
-    assert states == {"broken.leads": "failed", "lists.leads": "done"}
-    assert said["state"] == "failed"
-    message = next(f["message"] for f in said["flows"] if f["state"] == "failed")
+    assert states == {"broken.leads": "held", "lists.leads": "done"}
+    assert said["state"] == "held"
+    message = next(f["message"] for f in said["flows"] if f["state"] == "held")
     assert "there is no such folder" in message
+    assert "nothing is deleted or blanked for it" in message
 
 
 def test_only_one_connection_is_run_where_one_is_named(lists: Cli) -> None:

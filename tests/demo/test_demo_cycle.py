@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import io
 import json
@@ -300,3 +301,21 @@ def test_a_folder_that_no_demo_made_is_left_alone(tmp_path):
     with pytest.raises(ConfigError, match="no demo's"):
         run_demo(DemoOptions(tmp_path))
     assert (tmp_path / "demo" / "mine.txt").read_text() == "mine"
+
+
+def test_a_partner_sees_when_an_order_of_its_customer_ships_and_nothing_of_its_price(played):
+    notice = played.result.notice
+    with (played.folder / "portal" / "shipping_notices.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    [shipped] = [r for r in rows if r["Status"] == "shipped"]
+    assert shipped["Key"].startswith(f"{notice.concerns}:partner_")
+    assert (shipped["Carrier"], shipped["Tracking"]) == ("顺丰速运", "SF-0711")
+    [order] = [r for r in played.crm["Order"] if r["OrderNumber"] == shipped["Order"]]
+    assert order["Status"] == "Shipped"
+    assert shipped["Partner"] in notice.outcome
+    mine = [r for r in played.crm["Order"] if r["Prm_Partner__c"]]
+    assert {r["OrderNumber"] for r in mine} >= {r["Order"] for r in rows}
+    assert len(rows) >= 3
+    assert not any(str(r["TotalAmount"]) in ",".join(shipped.values()) for r in mine)
+    logged = played.query("SELECT DISTINCT unnest(fields) AS f FROM ops.share_log WHERE stream = 'shipping_notices'")
+    assert {r.f for r in logged}.isdisjoint({"amount", "delivery_preference", "account_ref"})

@@ -249,8 +249,6 @@ BAD_FILES = [
         b"Id,Name\n" + b"1,aaaaaaaa\n" * 900 + b"2,\x00\n",
         "bytes that no text has",
     ),
-    ("nothing at all", "leads.csv", b"", "the file is empty"),
-    ("only a mark and blank lines", "leads.csv", b"\xef\xbb\xbf\r\n\r\n", "the file is empty"),
     ("two columns of one name", "leads.csv", b"Id,Name,Name\n1,a,b\n", "column names more than once: 'Name'"),
     ("a name that is ours", "leads.csv", b"Id,__error__\n1,a\n", "prm-sync itself uses the name '__error__'"),
     ("1,601 columns", "leads.csv", ",".join(f"c{i}" for i in range(1601)).encode(), "1601 columns, at most 1600"),
@@ -267,6 +265,13 @@ def test_a_file_that_is_not_what_it_seems_is_refused_in_words(
     with pytest.raises(ContractBroken, match=words) as caught:
         records(tmp_path)
     assert name in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf\r\n\r\n"], ids=["nothing at all", "a mark and blank lines"])
+def test_an_empty_file_is_something_for_a_person(tmp_path: Path, content: bytes) -> None:
+    write(tmp_path, content)
+    with pytest.raises(Misconfigured, match=r"leads\.csv: the file is empty; it needs at least a header row"):
+        records(tmp_path)
 
 
 def test_a_bad_file_does_not_hide_the_good_ones(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -52,7 +52,7 @@ class FilesBench:
     connector = CONNECTOR
     stream = "leads"
     secrets = ("there-is-no-secret",)
-    roads = tuple(SAVE)
+    roads: Sequence[str] = tuple(SAVE)
 
     def __init__(self, folder: Path, road: str, *, snapshot: bool) -> None:
         self.folder, self.road, self.snapshot = folder, road, snapshot
@@ -61,7 +61,10 @@ class FilesBench:
 
     def config(self, *, good: bool = True) -> Any:
         folder = self.folder if good else self.folder / "elsewhere"
-        return CONNECTOR.config(folder=folder, snapshot=self.snapshot, page_rows=2)
+        return CONNECTOR.config(folder=folder, page_rows=2, **self.settings())
+
+    def settings(self) -> dict[str, Any]:
+        return {"snapshot": self.snapshot}
 
     def seed(self, n: int) -> list[str]:
         made = [self.good_values(len(self.rows) + i) for i in range(1, n + 1)]
@@ -123,6 +126,30 @@ class FilesBench:
 
     def _save(self) -> None:
         SAVE[self.road](self._path, list(self.rows.values()))
+
+
+class WrittenBench(FilesBench):
+    """A folder with one table that is written, and that people edit. At first it is not there at all."""
+
+    roads = ()
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, "csv", snapshot=True)
+        self._path.unlink()
+
+    def settings(self) -> dict[str, Any]:
+        return {"writes": {"leads": {"key": "Id", "columns": HEADER}}}
+
+    def count(self) -> int:
+        if not self._path.exists():
+            return 0
+        with self._path.open(encoding="utf-8-sig", newline="") as f:
+            return len(list(csv.DictReader(f)))
+
+
+@pytest.mark.parametrize("check", kit.CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
+def test_a_written_table_keeps_the_promises(check: Callable[[kit.Bench], None], tmp_path: Path) -> None:
+    check(WrittenBench(tmp_path))
 
 
 @pytest.mark.parametrize("check", kit.CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))

@@ -427,6 +427,28 @@ def test_a_field_that_is_never_null_keeps_its_last_value(between: Make, clock: S
     assert app.golden()["city"] == "Vinh"
 
 
+@pytest.mark.parametrize("authority", ["default: latest", "", "default: review", "default: alpha"])
+def test_a_value_that_was_cleared_where_it_came_from_is_cleared_in_what_we_wrote(
+    between: Make, clock: SteppedClock, authority: str
+) -> None:
+    both = between(*pair(clock), authority=authority)
+    alpha, beta = both.systems
+    a, b = account(alpha), account(beta)
+    both.cycle()
+    alpha.edit(a, City="Đà Nẵng")
+    both.cycle()
+    assert beta[b]["City"] == "Đà Nẵng"
+    alpha.edit(a, City=None)
+    both.cycle()
+    both.cycle()
+    assert (alpha[a]["City"], both.golden()["city"], beta[b]["City"]) == (None, None, None)
+    assert both.cycle() == 0
+    beta.edit(b, City="Huế")
+    both.cycle()
+    both.cycle()
+    assert (alpha[a]["City"], beta[b]["City"]) == ("Huế", "Huế")
+
+
 def test_a_new_mapping_is_no_change_of_a_system(project: Project, between: Make, clock: SteppedClock) -> None:
     alpha, beta = pair(clock)
     account(alpha, Industry="Retail")

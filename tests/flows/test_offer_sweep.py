@@ -11,6 +11,9 @@ import pytest
 import yaml
 from workbench import Bench, Project, Vendors
 
+from prm_sync.connect.emulator import serve
+from prm_sync_partnerstack.emulator import PartnerStackApp, credentials
+
 CALENDARS = {
     "gulf": {"countries": ["SA"], "weekend": ["fri", "sat"], "hours": ["08:00", "16:00"], "time_zone": "Asia/Riyadh",
              "holidays": ["2027-03-07"]},
@@ -46,6 +49,8 @@ def utc(month: int, day: int, hour: int, year: int = 2027) -> datetime:
 def at(bench: Bench, when: datetime) -> None:
     """Let it be that time, and run everything."""
     bench.clock.advance(seconds=(when - bench.clock.at).total_seconds())
+    if bench.vendors.sf.org.tables["Opportunity"].rows:
+        bench.pull(("crm", "Opportunity"))
     bench.cycle(minutes=0)
 
 
@@ -165,6 +170,117 @@ def test_an_offer_of_a_lead_that_is_gone_from_the_crm_is_taken_back(opened: Call
     at(bench, utc(3, 1, 11))
     assert states(bench) == [("nordwind", "withdrawn")]
     assert bench.vendors.prm_leads() == []
+
+
+@pytest.mark.parametrize("gone", ["deleted", "merged", "disqualified", "sold by us", "sold by another"])
+def test_an_accepted_lead_that_is_gone_from_the_crm_is_taken_back_and_the_channel_manager_is_told(
+    opened: Callable[..., Bench], gone: str
+) -> None:
+    bench = opened(utc(3, 1, 8))
+    bench.vendors.partner("nordwind", country="DE", manager="Trần Minh")
+    org, lead = bench.vendors.sf.org, bench.vendors.lead()
+    other = bench.vendors.lead("Kaya", Status="Unqualified") if gone == "merged" else ""
+    at(bench, utc(3, 1, 8))
+    [record] = bench.vendors.prm_leads()
+    bench.vendors.ps.partners.answer(record["key"], accepted=True)
+    at(bench, utc(3, 1, 9))
+    bench.vendors.ps.partners.progress(record["key"], status="open", stage="working")
+    at(bench, utc(3, 1, 10))
+    assert states(bench) == [("nordwind", "accepted")]
+    match gone:
+        case "deleted":
+            org.delete("Lead", lead)
+        case "merged":
+            org.merge("Lead", other, [lead])
+        case "disqualified":
+            org.update("Lead", lead, {"Status": "Unqualified"})
+        case _:
+            seller = {"Name": "Südwind", "Type": "Channel Partner / Reseller", "Prm_Partner_Key__c": "suedwind"}
+            sold = {"Prm_Partner__c": bench.vendors.sf.load("Account", [seller])[0], "Prm_Credit__c": "sourced"}
+            converted(bench, lead, **({"Prm_Credit__c": "none"} if gone == "sold by us" else sold))
+    at(bench, utc(3, 1, 11))
+    at(bench, utc(3, 1, 12))
+    assert states(bench) == [("nordwind", "withdrawn")]
+    assert bench.vendors.prm_leads() == []
+    [told] = alerts(bench, "offer_withdrawn")
+    assert "had been accepted" in told
+    # What the partner says of it now is kept, and moves nothing; and it was accepted, whatever became of it.
+    bench.vendors.ps.account.store["leads"].update(record["key"], {"archived": False})
+    bench.vendors.ps.partners.progress(record["key"], status="closed won", stage="won", amount=1_000)
+    at(bench, utc(3, 1, 13))
+    assert states(bench) == [("nordwind", "withdrawn")]
+    late = bench.rows("SELECT note FROM ledger.offer_event WHERE NOT applied AND event = 'stage'")
+    assert [r["note"] for r in late] == ["an offer that is withdrawn cannot become won"]
+    bench.measure()
+    figures = bench.one("SELECT offered, accepted FROM mart.partner_performance")
+    assert (figures["offered"], figures["accepted"]) == (1, 1)
+
+
+@pytest.mark.parametrize("seller", [None, "nordwind"])
+def test_a_conversion_of_an_accepted_lead_is_what_was_hoped_for(
+    opened: Callable[..., Bench], seller: str | None
+) -> None:
+    bench = opened(utc(3, 1, 8))
+    bench.vendors.partner("nordwind", country="DE")
+    lead = bench.vendors.lead()
+    at(bench, utc(3, 1, 8))
+    bench.vendors.ps.partners.answer(bench.vendors.prm_leads()[0]["key"], accepted=True)
+    at(bench, utc(3, 1, 9))
+    row = {"Name": "Nordwind", "Type": "Channel Partner / Reseller", "Prm_Partner_Key__c": "nordwind"}
+    account = bench.vendors.sf.load("Account", [row])[0] if seller else None
+    converted(bench, lead, Prm_Partner__c=account)
+    at(bench, utc(3, 1, 10))
+    at(bench, utc(3, 1, 11))
+    assert states(bench) == [("nordwind", "accepted")]
+    assert len(bench.vendors.prm_leads()) == 1
+    # ... until the opportunity is given to somebody else.
+    deal = next(iter(bench.vendors.sf.org.tables["Opportunity"].rows))
+    bench.vendors.sf.org.update("Opportunity", deal, {"Prm_Partner__c": None, "Prm_Credit__c": "none"})
+    at(bench, utc(3, 1, 12))
+    assert states(bench) == [("nordwind", "withdrawn")]
+
+
+def converted(bench: Bench, lead: str, **sold: Any) -> None:
+    """The lead becomes an opportunity in the CRM, which from now on is pulled."""
+    deal = {"Name": "Weber 2027", "StageName": "Prospecting", "CloseDate": "2027-06-30", **sold}
+    id_ = bench.vendors.sf.load("Opportunity", [deal])[0]
+    stamps = dict.fromkeys(("SystemModstamp", "LastModifiedDate", "CreatedDate"))  # changed now
+    row = {**bench.vendors.crm_row("Lead", lead), **stamps, "Status": "Closed - Converted"}
+    row["ConvertedOpportunityId"] = id_
+    bench.vendors.sf.load("Lead", [{n: v for n, v in row.items() if v is not None}])
+
+
+def test_a_prm_that_is_down_keeps_its_own_partners_offers_open_and_no_others(
+    project: Project, vendors: Vendors
+) -> None:
+    second = PartnerStackApp(clock=vendors.ps.clock)
+    with serve(second) as there:
+        both = vendors.connections()
+        other = credentials(there.url)
+        project.env = {**vendors.env, "PS2_PUBLIC": other["public_key"], "PS2_SECRET": other["secret_key"]}
+        both["prm2"] = {**both["prm"], "config": {
+            **both["prm"]["config"], "base_url": other["base_url"], "public_key": {"env": "PS2_PUBLIC"},
+            "secret_key": {"env": "PS2_SECRET"},
+        }}  # fmt: skip
+        project.write(connections=both, trust=["crm", "prm", "prm2"])
+        usual = {"company_name": "شركة الفهد", "territories": "SA", "weekly_capacity": 50}
+        second.load("partnerships", [{"partner_key": "fahd", "email": "ops@fahd.example", "fields": usual}])
+        vendors.partner("nordwind")
+        vendors.lead()
+        vendors.lead("Fahd", "SA")
+        with project.open() as app:
+            bench = Bench(app, vendors)
+            every = (*CRM, *((c, s) for c in ("prm", "prm2") for s in ("partnerships", "leads")))
+            bench.pull(*every)
+            _route(bench)
+            assert sorted(states(bench)) == [("fahd", "pending"), ("nordwind", "pending")]
+            bench.clock.advance(hours=72)
+            bench.pull(*(s for s in every if s[0] != "prm2"))  # prm2 cannot be read
+            _route(bench)
+            assert sorted(states(bench)) == [("fahd", "pending"), ("nordwind", "expired")]
+            bench.pull(("prm2", "leads"))
+            _route(bench)
+            assert [s for key, s in states(bench) if key == "fahd"] == ["expired"]
 
 
 def test_a_partner_who_works_on_a_lead_without_a_word_has_accepted_it(opened: Callable[..., Bench]) -> None:

@@ -20,7 +20,7 @@ STREAMS = (
     ("prm", "customers"), ("prm", "transactions"),
 )  # fmt: skip
 SHEETS = {
-    "certifications": ["Certificate Id"], "agreements": ["Number"], "feedback": ["Feedback Id"], "claims": ["Claim"],
+    "certifications": ["Certificate Id"], "agreements": ["Number"], "feedback": ["Id"], "claims": ["Claim"],
 }  # fmt: skip
 INCENTIVES = """\
 programmes:
@@ -107,7 +107,7 @@ def test_an_account_shows_who_serves_it_and_what_the_partner_did_last(side: Benc
 def test_feedback_reaches_the_account_it_is_about_or_else_the_partners_own(side: Bench) -> None:
     customer = account(side, "Công ty Ánh Dương", AccountNumber="C-7")
     partner = account(side, "东方科技", Type="Partner", Prm_Partner_Key__c="dongfang")
-    header = "Feedback Id,Partner Key,Account Number,Instrument,Score,Scale,Theme,Text,At"
+    header = "Id,Partner Key,Account Number,Instrument,Score,Scale,Theme,Text,Date"
     sheet(
         side, "feedback", header,
         "1,dongfang,C-7,CSAT,2,5,giao hàng,Giao hàng chậm,2027-02-20", "2,dongfang,C-7,CSAT,4,5,服务,很好,2027-02-27",

@@ -107,6 +107,10 @@ class System:
             out.append(Done(change.remote_id, created=False))
         return out
 
+    def fetch(self, stream: Stream, by: str, values: Sequence[str], fields: Collection[str]) -> Sequence[Any]:
+        found = {str(r[by]): r for r in self.records.values()}
+        return [{n: found[v][n] for n in (*fields, "Id")} if v in found else None for v in values]
+
     def connector(self) -> Connector:
         @contextmanager
         def opened(config: Any, context: Context) -> Iterator[System]:

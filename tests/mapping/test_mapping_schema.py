@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from prm_sync import yamlfile
-from prm_sync.canonical.entities import ENTITIES, FACTS
+from prm_sync.canonical.entities import ENTITIES, facts_of
 from prm_sync.canonical.model import Kind
 from prm_sync.rules.mapping import mapping_schema
 from prm_sync.rules.mapping.functions import FUNCTIONS
@@ -90,7 +90,7 @@ def test_the_schema_knows_every_entity_field_fact_function_and_key() -> None:
                 assert set(how) == set(FIELD_KEYS)
                 assert how["else"]["enum"] == [*field.choices, None]
         names = schema["$defs"][f"names_of_{entity.name}"]["anyOf"][0]["enum"]
-        assert set(names) == {f.name for f in (*entity.fields, *FACTS.get(entity.name, ()))}
+        assert set(names) == {f.name for f in (*entity.fields, *facts_of(entity))}
         assert set(part["then"]["properties"]["back"]["additionalProperties"]["anyOf"][1]["properties"]) == set(
             BACK_KEYS
         )

@@ -35,11 +35,11 @@ EVENTS: tuple[Event, ...] = ("accept", "decline", "work", "win", "lose", "run_ou
 # The whole table once more, as one would draw it: who stands where, what happens, where it leads ("=": nowhere new).
 DRAWN = {
     "pending": "accepted declined working won declined expired withdrawn",
-    "accepted": "= - working won lost - -",
+    "accepted": "= - working won lost - withdrawn",
     "declined": "- = - - = - -",
     "expired": "- - - - - = -",
     "withdrawn": "- - - - - - =",
-    "working": "= - = won lost - -",
+    "working": "= - = won lost - withdrawn",
     "won": "= - - = - - -",
     "lost": "= - - - = - -",
 }

@@ -15,17 +15,20 @@ from prm_sync.rules.identity import IdentityPolicy, identity_schema, keys_of, lo
 from prm_sync.rules.registrations import load_registrations, registrations_schema
 from prm_sync.rules.routing import TERMS, load_routing, routing_schema
 from prm_sync.rules.sharing import load_sharing, sharing_schema
+from prm_sync.rules.signals import load_signals, signals_schema
 from prm_sync.yamlfile import parse
 
 ROOT = Path(__file__).parents[2]
 LOAD: dict[str, Callable[[Any], Any]] = {
     "routing": load_routing, "identity": load_identity, "sharing": load_sharing, "registrations": load_registrations,
+    "signals": load_signals,
 }  # fmt: skip
 SCHEMA: dict[str, Callable[[], dict[str, Any]]] = {
     "routing": routing_schema,
     "identity": identity_schema,
     "sharing": sharing_schema,
     "registrations": registrations_schema,
+    "signals": signals_schema,
 }
 
 

@@ -11,7 +11,7 @@ from prm_sync.rules.mapping.compile import compile_mapping
 from prm_sync.rules.mapping.spec import load_mapping
 
 FOLDER = Path(__file__).parents[2] / "mappings" / "salesforce"
-NAMES = ("lead", "account", "contact", "opportunity", "case", "partner")
+NAMES = ("lead", "account", "contact", "opportunity", "case", "partner", "order", "feedback")
 LICENSED = {"IsPersonAccount"}  #: there only where an org has the feature
 
 

@@ -143,6 +143,13 @@ def test_what_salesforce_refuses_is_refused(org, text, code):
     assert (raised.value.status, raised.value.code) == (400, code)
 
 
+def test_order_is_an_object_and_a_word_of_the_language():
+    query = parse("SELECT Id FROM Order ORDER BY Id DESC LIMIT 2")
+    assert (query.source, [o.field for o in query.order]) == ("Order", ["Id"])
+    with pytest.raises(Fault):
+        parse("SELECT Id FROM ORDER BY Id")
+
+
 def test_a_malformed_query_says_where(org):
     with pytest.raises(Fault, match=r"ERROR at Row:1:Column:12\nNo such column 'Fooo' on entity 'Lead'"):
         projection(org.org, parse("SELECT Id, Fooo FROM Lead"), "66.0")

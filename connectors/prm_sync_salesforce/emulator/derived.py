@@ -40,8 +40,19 @@ def derive(org: _Tables, name: str, row: dict[str, Any]) -> None:
             if closed and not row.get("ClosedDate"):
                 row["ClosedDate"] = row.get("LastModifiedDate") or row["SystemModstamp"]
             row["IsClosed"], row["ClosedDate"] = closed, row.get("ClosedDate") if closed else None
-            row.setdefault("CaseNumber", f"{int(row['Id'][5:15]):08d}" if row["Id"][5:15].isdigit() else "00000000")
+            row.setdefault("CaseNumber", _number(row))
+        case "Order":
+            row.setdefault("OrderNumber", _number(row))
+            if row.get("Status") != "Draft" and not row.get("ActivatedDate"):
+                row["ActivatedDate"] = row.get("LastModifiedDate") or row["SystemModstamp"]
+        case "Feedback__c":
+            row.setdefault("Name", f"F-{_number(row)}")
     if name in ("Lead", "Opportunity"):
         # The account of the partner user who owns the record; read-only. Known from practice, not from the docs.
         owner = org.tables["User"].rows.get(row.get("OwnerId"))
         row["PartnerAccountId"] = owner.get("AccountId") if owner and owner.get("UserType") == "PowerPartner" else None
+
+
+def _number(row: dict[str, Any]) -> str:
+    """An auto number: that of the id."""
+    return f"{int(row['Id'][5:15]):08d}" if row["Id"][5:15].isdigit() else "00000000"

@@ -287,6 +287,7 @@ CloseDate date required
 Type picklist{{{_DEALS}}}
 LeadSource picklist{{{_SOURCES}}}
 NextStep string(255)
+Product_Interest__c string(80)
 IsClosed boolean readonly
 IsWon boolean readonly
 ForecastCategoryName picklist{{Omitted|Pipeline|Best Case|Commit|Closed}}
@@ -306,6 +307,9 @@ Prm_Primary_Credit__c picklist{{sourced|direct}} restricted
 Prm_Credited_Partner__c string(255)
 Prm_Credited_Amount__c currency
 Prm_Influenced_By__c textarea(4000)
+Prm_Registration_Id__c string(40) external unique
+Prm_Partner_Key__c string(80)
+Prm_Protected_Until__c datetime
 """
 
 _CASE = """
@@ -324,6 +328,49 @@ Description textarea(32000)
 IsClosed boolean readonly
 ClosedDate datetime readonly
 IsEscalated boolean
+"""
+
+_ORDER = f"""
+AccountId reference>Account required relation=Account
+OpportunityId reference>Opportunity relation=Opportunity
+OrderNumber string(30) readonly
+Status picklist{{Draft|Activated|Picked|Shipped|Delivered|Delayed|Cancelled}} required default=Draft
+EffectiveDate date required
+EndDate date
+Type string(40)
+Description textarea(32000)
+PoNumber string(80)
+TotalAmount currency readonly
+CurrencyIsoCode picklist{{{_CURRENCIES}}} default=USD
+{_ADDRESS.format(p="Billing")}
+{_ADDRESS.format(p="Shipping")}
+ActivatedDate datetime readonly
+Prm_Partner__c reference>Account relation=Prm_Partner__r
+Product__c string(80)
+Promised_Date__c date
+Shipped_At__c datetime
+Delivered_At__c datetime
+Carrier__c string(80)
+Tracking_Number__c string(80)
+Delivery_Preference__c string(255)
+"""
+
+_FEEDBACK = """
+Name string(80) readonly
+Account__c reference>Account relation=Account__r
+Contact__c reference>Contact relation=Contact__r
+Partner__c reference>Account relation=Partner__r
+Subject__c picklist{Customer|Product|Service|Partner|Market} default=Product
+Instrument__c picklist{CSAT|NPS|Free text} default=Free text
+Score__c double
+Scale__c double
+Theme__c string(80)
+Product__c string(80)
+Text__c textarea(32000)
+Country__c string(80)
+Given_At__c datetime
+Do_Not_Share__c boolean
+Consent_Evidence__c string(255)
 """
 
 _USER = """
@@ -397,6 +444,8 @@ OBJECTS: Final[dict[str, SObject]] = {
         _object("Contact", "Contacts", "003", _CONTACT, mergeable=True),
         _object("Opportunity", "Opportunities", "006", _OPPORTUNITY),
         _object("Case", "Cases", "500", _CASE, mergeable=True),
+        _object("Order", "Orders", "801", _ORDER),
+        _object("Feedback__c", "Feedback", "a0F", _FEEDBACK),
         _object("User", "Users", "005", _USER, owned=False),
         _object("Organization", "Organizations", "00D", _ORGANIZATION, owned=False, writable=False),
     )

@@ -123,7 +123,7 @@ class _Parser:
         self._word("SELECT")
         count, fields = self._selected()
         self._word("FROM")
-        source, source_at = self._name("an object")
+        source, source_at = self._object()
         where = self._either() if self._took("WHERE") else None
         order: list[Order] = []
         if self._took("ORDER"):
@@ -139,6 +139,14 @@ class _Parser:
         if self.i < len(self.tokens):
             raise malformed(self.text, max(self._at(), offset_at), f"unexpected token: '{self.tokens[self.i][1]}'")
         return Query(self.text, tuple(fields), count, source, source_at, where, tuple(order), limit, offset)
+
+    def _object(self) -> tuple[str, int]:
+        """`Order` is an object, too: the word before BY is none."""
+        if self._peek_word() == "ORDER" and self._peek_word(1) != "BY":
+            _, word, at = self.tokens[self.i]
+            self.i += 1
+            return word, at
+        return self._name("an object")
 
     def _selected(self) -> tuple[bool, list[tuple[str, int]]]:
         if self._peek_word() == "COUNT" and self._sign_at(1, "(") and self._sign_at(2, ")"):

@@ -19,7 +19,7 @@ from typing import Any
 
 from prm_sync import yamlfile
 from prm_sync.canonical import values as parsers
-from prm_sync.canonical.entities import FACTS
+from prm_sync.canonical.entities import facts_of
 from prm_sync.canonical.model import Field, Kind
 from prm_sync.rules.mapping.back import as_json, compile_back
 from prm_sync.rules.mapping.compile import Compiled, compile_mapping
@@ -118,7 +118,7 @@ def _differences(
 
 
 def _backward(file: YamlFile, index: int, case: Mapping[str, Any], spec: MappingSpec) -> list[str]:
-    known = {**spec.entity.by_name, **{f.name: f for f in FACTS.get(spec.entity.name, ())}}
+    known = {**spec.entity.by_name, **{f.name: f for f in facts_of(spec.entity)}}
     given = {}
     for name, value in case["values"].items():
         if name not in known:

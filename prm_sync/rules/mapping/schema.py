@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from prm_sync.canonical.entities import ENTITIES, FACTS
+from prm_sync.canonical.entities import ENTITIES, facts_of
 from prm_sync.canonical.model import Entity, Field, Kind
 from prm_sync.rules.mapping.functions import FUNCTIONS, Way
 
@@ -88,7 +88,7 @@ def _back(source: dict[str, Any]) -> dict[str, Any]:
 
 
 def _names_of(entity: Entity) -> list[str]:
-    return list(dict.fromkeys(f.name for f in (*entity.fields, *FACTS.get(entity.name, ()))))
+    return list(dict.fromkeys(f.name for f in (*entity.fields, *facts_of(entity))))
 
 
 def _rule(properties: dict[str, Any]) -> dict[str, Any]:

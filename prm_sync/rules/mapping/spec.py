@@ -26,7 +26,7 @@ from typing import Any, Final
 
 from prm_sync import yamlfile
 from prm_sync.canonical import values
-from prm_sync.canonical.entities import ENTITIES, FACTS
+from prm_sync.canonical.entities import ENTITIES, facts_of
 from prm_sync.canonical.model import Entity, Field, Kind
 from prm_sync.errors import ConfigError
 from prm_sync.rules.mapping.functions import FUNCTIONS, Function, Way
@@ -171,7 +171,7 @@ class _Reader:
         rules = {name: self._field(entity, name, how) for name, how in fields.items()}
         if rules:
             self._complete(entity, rules)
-        facts = {f.name: f for f in FACTS.get(entity.name, ())}
+        facts = {f.name: f for f in facts_of(entity)}
         for remote in back:
             if over := next((other for other in back if remote.startswith(f"{other}.")), None):
                 raise self.file.error(

@@ -16,6 +16,7 @@ from prm_sync.rules.routing.facts import (
     week_start,
 )
 from prm_sync.rules.routing.offers import (
+    Fate,
     Offer,
     Refusal,
     Transition,
@@ -23,6 +24,7 @@ from prm_sync.rules.routing.offers import (
     apply_stage,
     due,
     moved,
+    taken_back,
     withdraw,
 )
 from prm_sync.rules.routing.policy import RoutingPolicy, load_routing, routing_schema
@@ -35,6 +37,7 @@ __all__ = [
     "Board",
     "Candidate",
     "Decision",
+    "Fate",
     "LeadFacts",
     "Ledger",
     "Offer",
@@ -58,6 +61,7 @@ __all__ = [
     "route",
     "routing_schema",
     "score_of_best",
+    "taken_back",
     "unrouted",
     "week_start",
     "withdraw",

@@ -1,5 +1,7 @@
 """The life of an offer: pending -> accepted | declined | expired | withdrawn, accepted -> working -> won | lost.
 
+The seller takes back what waits, and what was accepted as long as nothing was won or lost: the lead may go in the CRM.
+
 `MOVES` is all of it. A move that is not there is a `Refusal`, a value: it goes to the history and moves nothing.
 """
 
@@ -27,8 +29,8 @@ MOVES: Mapping[Standing, Mapping[Event, Standing]] = {
         "run_out": "expired", "withdraw": "withdrawn",
     },
     # What leads to where it is already is no move: each pull says it again.
-    "accepted": {"accept": "accepted", "work": "working", "win": "won", "lose": "lost"},
-    "working": {"accept": "working", "work": "working", "win": "won", "lose": "lost"},
+    "accepted": {"accept": "accepted", "work": "working", "win": "won", "lose": "lost", "withdraw": "withdrawn"},
+    "working": {"accept": "working", "work": "working", "win": "won", "lose": "lost", "withdraw": "withdrawn"},
     "won": {"accept": "won", "win": "won"},
     "lost": {"accept": "lost", "lose": "lost"},
     "declined": {"decline": "declined", "lose": "declined"},
@@ -143,7 +145,7 @@ def due(offers: Iterable[Offer], now: datetime) -> list[Transition]:
 
 
 def withdraw(offer: Offer, at: datetime, reason: str) -> Transition | Refusal:
-    """The seller takes an offer back, which it can only while the partner has not answered."""
+    """The seller takes an offer back: one that waits or was accepted, but none that is won, lost or over."""
     after = MOVES[offer.standing].get("withdraw")
     if after is None or after == offer.standing:
         return _refusal(offer, "withdrawn", at, "illegal" if after is None else "repeated")
@@ -157,6 +159,46 @@ def moved(offer: Offer, transition: Transition) -> Offer:
     return replace(
         offer, state=transition.state, stage=transition.stage, changed_at=transition.at, reason=transition.reason
     )
+
+
+US = "us"  #: the seller's own people
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of an offered lead in the CRM. `sold_by`: who sells the opportunity that it was converted to."""
+
+    gone: bool = False  #: deleted
+    merged: bool = False  #: found to be another lead, which has its own offer
+    status: str | None = None
+    sold_by: str | None = None  #: the partner's id, or `US`; None: nobody says
+
+
+def taken_back(offer: Offer, fate: Fate) -> str | None:
+    """Why the offer is to be withdrawn; None: it stands.
+
+    Of a lead that the partner has accepted, a conversion is what was hoped for: it ends the offer only where the
+    opportunity is another partner's, or the seller's own.
+    """
+    if fate.merged:
+        return "the lead is one with another in the CRM"
+    if fate.gone:
+        return "the lead is gone from the CRM"
+    if offer.state == "pending":
+        return None if fate.status not in (None, *_OVER) else _told(fate.status)
+    if fate.status == "disqualified":
+        return _told(fate.status)
+    if fate.status == "converted" and fate.sold_by not in (None, offer.partner_id):
+        who = "the seller's own people" if fate.sold_by == US else "another partner"
+        return f"the lead was converted in the CRM for {who}"
+    return None
+
+
+_OVER = ("converted", "disqualified")
+
+
+def _told(status: str | None) -> str:
+    return f"the lead is {status} in the CRM" if status else "the lead is gone from the CRM"
 
 
 def _refusal(offer: Offer, wanted: Standing, at: datetime, code: RefusalCode) -> Refusal:

@@ -1,7 +1,7 @@
 """partners beside leads
 
 Revision ID: 0012
-Revises: 0009
+Revises: 0011
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0012"
-down_revision = "0009"
+down_revision = "0011"
 branch_labels = None
 depends_on = None
 
@@ -200,59 +200,17 @@ def upgrade() -> None:
     comment='Agreement and certificates of each partner as they are on the day'
     )
     op.create_index('partner_standing_touched', 'partner_standing', ['touched'], unique=False, schema='mart')
-    op.add_column('feedback', sa.Column('partner_key', sa.Text(), nullable=True, comment='By or about which partner, by its key in the PRM. PII: none; R033'), schema='core')
     op.add_column('feedback', sa.Column('account_number', sa.Text(), nullable=True, comment="By or about which account, by the seller's own number of it. PII: none; R075"), schema='core')
-    op.alter_column('feedback', 'account_ref',
-               existing_type=sa.TEXT(),
-               comment="By or about which account. '<connection>:<remote id>' of a account; join core.crosswalk. PII: none; R085",
-               existing_comment="By which account. '<connection>:<remote id>' of a account; join core.crosswalk. PII: none; R085",
-               existing_nullable=True,
-               schema='core')
-    op.add_column('feedback_past', sa.Column('partner_key', sa.Text(), nullable=True, comment='By or about which partner, by its key in the PRM. PII: none; R033'), schema='core')
     op.add_column('feedback_past', sa.Column('account_number', sa.Text(), nullable=True, comment="By or about which account, by the seller's own number of it. PII: none; R075"), schema='core')
-    op.alter_column('feedback_past', 'account_ref',
-               existing_type=sa.TEXT(),
-               comment="By or about which account. '<connection>:<remote id>' of a account; join core.crosswalk. PII: none; R085",
-               existing_comment="By which account. '<connection>:<remote id>' of a account; join core.crosswalk. PII: none; R085",
-               existing_nullable=True,
-               schema='core')
-    op.add_column('feedback_source', sa.Column('partner_key', sa.Text(), nullable=True, comment='By or about which partner, by its key in the PRM. PII: none; R033'), schema='core')
     op.add_column('feedback_source', sa.Column('account_number', sa.Text(), nullable=True, comment="By or about which account, by the seller's own number of it. PII: none; R075"), schema='core')
-    op.alter_column('feedback_source', 'account_ref',
-               existing_type=sa.TEXT(),
-               comment="By or about which account. '<connection>:<remote id>' of a account; join core.crosswalk. PII: none; R085",
-               existing_comment="By which account. '<connection>:<remote id>' of a account; join core.crosswalk. PII: none; R085",
-               existing_nullable=True,
-               schema='core')
     op.add_column('partner_performance', sa.Column('score', sa.Double(), nullable=True, comment='Partner score of the quarter up to the month, 0 to 100; null where nothing is known'), schema='mart')
 
 
 def downgrade() -> None:
     op.drop_column('partner_performance', 'score', schema='mart')
-    op.alter_column('feedback_source', 'account_ref',
-               existing_type=sa.TEXT(),
-               comment="By which account. '<connection>:<remote id>' of a account; join core.crosswalk. PII: none; R085",
-               existing_comment="By or about which account. '<connection>:<remote id>' of a account; join core.crosswalk. PII: none; R085",
-               existing_nullable=True,
-               schema='core')
     op.drop_column('feedback_source', 'account_number', schema='core')
-    op.drop_column('feedback_source', 'partner_key', schema='core')
-    op.alter_column('feedback_past', 'account_ref',
-               existing_type=sa.TEXT(),
-               comment="By which account. '<connection>:<remote id>' of a account; join core.crosswalk. PII: none; R085",
-               existing_comment="By or about which account. '<connection>:<remote id>' of a account; join core.crosswalk. PII: none; R085",
-               existing_nullable=True,
-               schema='core')
     op.drop_column('feedback_past', 'account_number', schema='core')
-    op.drop_column('feedback_past', 'partner_key', schema='core')
-    op.alter_column('feedback', 'account_ref',
-               existing_type=sa.TEXT(),
-               comment="By which account. '<connection>:<remote id>' of a account; join core.crosswalk. PII: none; R085",
-               existing_comment="By or about which account. '<connection>:<remote id>' of a account; join core.crosswalk. PII: none; R085",
-               existing_nullable=True,
-               schema='core')
     op.drop_column('feedback', 'account_number', schema='core')
-    op.drop_column('feedback', 'partner_key', schema='core')
     op.drop_index('partner_standing_touched', table_name='partner_standing', schema='mart')
     op.drop_table('partner_standing', schema='mart')
     op.drop_index('partner_service_touched', table_name='partner_service', schema='mart')
