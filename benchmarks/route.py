@@ -19,19 +19,20 @@ import subprocess
 import sys
 import tempfile
 import time
-from array import array
 from datetime import UTC, datetime
-from itertools import repeat
 from pathlib import Path
 from typing import Any
 
 import measure
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import routing_data
 
 from prm_sync.rules.routing import Agreement, Batch, Board, Ledger, PartnerFacts, RoutingPolicy, deal
 from prm_sync.rules.routing.board import fraction
+from prm_sync.rules.routing.columns import Column, LeadColumns
+from prm_sync.rules.routing.score import Scale
 
 HERE = Path(__file__).parent
 PEER_PYTHON = HERE / ".venv-route" / "bin" / "python"
@@ -76,32 +77,28 @@ def partners_of(folder: Path) -> list[PartnerFacts]:
     ]  # fmt: skip
 
 
-def column(folder: Path, name: str) -> Any:
-    """A column as a list in which equal texts are one object."""
-    values = pq.read_table(folder / "leads.parquet", columns=[name])[name].combine_chunks()
-    if name == "id":
-        return values.to_pylist()
-    if name == "priority":
-        return array("d", values.to_numpy().tobytes())
-    encoded = values.dictionary_encode()
-    words = encoded.dictionary.to_pylist()
-    return [None if i is None else words[i] for i in encoded.indices.to_pylist()]
+def leads_in(folder: Path) -> dict[str, pa.Array]:
+    """Read one by one: what reading takes besides is taken once."""
+    with pq.ParquetFile(folder / "leads.parquet") as file:
+        return {n: file.read([n], use_threads=False)[n].combine_chunks() for n in routing_data.LEAD_COLUMNS}
 
 
-def leads_of(columns: dict[str, Any]) -> Any:
-    """Tuples in the order of the fields of LeadFacts."""
-    c, nobody = columns, repeat(frozenset())
-    return zip(
-        c["id"], c["priority"], repeat("new"), c["country"], c["region"], c["segment"], c["product"], c["industry"],
-        c["language"], c["certification"], repeat(0), repeat(False), repeat(None), nobody, nobody, nobody,
-        repeat(None), repeat(None), repeat(None), strict=False,
-    )  # fmt: skip
+def leads_of(columns: dict[str, pa.Array]) -> LeadColumns:
+    """The columns, each value numbered. They are handed over: none is kept twice."""
+    ids, priorities = columns.pop("id").to_numpy(zero_copy_only=False).tolist(), columns.pop("priority").to_numpy()
+    fields = {}
+    while columns:
+        name, values = columns.popitem()
+        encoded = values.dictionary_encode(null_encoding="encode")
+        small = np.min_scalar_type(len(encoded.dictionary))
+        fields[name] = Column(encoded.indices.to_numpy().astype(small), encoded.dictionary.to_pylist())
+    return LeadColumns(ids, priorities, fields)
 
 
 def ours(folder: Path, side: str, out: Path | None) -> dict[str, Any]:
+    pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own keeps what it has freed
     partners = partners_of(folder)
-    columns = {name: column(folder, name) for name in routing_data.LEAD_COLUMNS}
-    pa.default_memory_pool().release_unused()
+    columns = leads_in(folder)
     began, cpu = time.perf_counter(), time.process_time()
     board = Board(partners, Ledger(), policy_of(side), NOW)
     batch = Batch(board, leads_of(columns))
@@ -121,18 +118,18 @@ def ours(folder: Path, side: str, out: Path | None) -> dict[str, Any]:
         "served": sum(board.kinds[k].many > 0 for k in batch.kind_of), "points": batch.points(), "peak_mb": peak_mb,
     }  # fmt: skip
     if side == "optimal":
-        found |= bound(columns, partners, routed)
+        found |= bound(folder, partners, routed)
     if out is not None:
         names = [lead.winner and lead.winner.partner_id for lead in batch]
         pq.write_table(pa.table({"id": batch.ids, "partner": names}), out)
     return found
 
 
-def bound(columns: dict[str, Any], partners: list[PartnerFacts], routed: int) -> dict[str, Any]:
+def bound(folder: Path, partners: list[PartnerFacts], routed: int) -> dict[str, Any]:
     """What no dealing out can be worth more than, by the dual problem; not counted in the time."""
     from prm_sync.rules.routing import optimal
 
-    batch = Batch(Board(partners, Ledger(), policy_of("optimal"), NOW), leads_of(columns))
+    batch = Batch(Board(partners, Ledger(), policy_of("optimal"), NOW), leads_of(leads_in(folder)))
     problem = optimal.transport(batch, list(batch.order))
     flow = optimal.solved(problem)
     most = optimal.upper_bound(problem, flow)
@@ -145,19 +142,23 @@ def bound(columns: dict[str, Any], partners: list[PartnerFacts], routed: int) ->
 
 
 def given(folder: Path, work: Path) -> Path:
-    """What the peers must know: the points of each term, the day, and the lots by which ties are broken."""
+    """What the peers must know: the points of each term, of the distance between each two countries (the benchmark's
+    regions are made up), the day, and the lots by which ties are broken."""
     policy = policy_of("best_static")
     total = sum(policy.score.weights)
     terms = ("fit", "win_rate", "response_time", "load", "tier", "distance")
     points = {name: weight / total for name, weight in zip(terms, policy.score.weights, strict=True)}
     lots = {p.id: fraction(policy.seed, p.id) for p in partners_of(folder)}
+    scale = Scale(policy)
+    countries = routing_data.COUNTRIES
+    near = [(a, b, scale.grades[scale.nearness(a, b)].distance) for a in countries for b in countries]
     path = work / "given.json"
-    path.write_text(json.dumps({"points": points, "today": f"{NOW:%Y-%m-%d}", "lots": lots}))
+    path.write_text(json.dumps({"points": points, "near": near, "today": f"{NOW:%Y-%m-%d}", "lots": lots}))
     return path
 
 
 def child(command: list[str]) -> dict[str, Any]:
-    env = {**os.environ, "PYTHONPATH": str(HERE)}
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])}
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=env)
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found

@@ -49,7 +49,9 @@ def usable(partners: pd.DataFrame, today: pd.Timestamp) -> pd.DataFrame:
 # --- pandas ---------------------------------------------------------------------------------------------------------
 
 
-def by_pandas(leads: pd.DataFrame, partners: pd.DataFrame, points: dict[str, float], today: pd.Timestamp):
+def by_pandas(
+    leads: pd.DataFrame, partners: pd.DataFrame, points: dict[str, float], near: pd.DataFrame, today: pd.Timestamp
+):
     classes = leads[KEY].drop_duplicates().reset_index(drop=True)
     classes["class"] = classes.index
     leads = leads.merge(classes, on=KEY, how="left")
@@ -73,10 +75,11 @@ def by_pandas(leads: pd.DataFrame, partners: pd.DataFrame, points: dict[str, flo
     pairs = pairs[(pairs.segment != "enterprise") | pairs.tier.isin(["gold", "platinum"])]
     pairs = pairs.merge(standings(known, points), on=["partner", "segment"])
     fit = pairs.names_product.astype(int) + pairs.names_industry.astype(int)
-    near = (pairs.country == pairs.country_own).astype(int) + (pairs.region == pairs.region_own).astype(int)
+    pairs = pairs.merge(near, on=["country", "country_own"])
+    pairs.loc[pairs.region == pairs.region_own, "near"] = int(points["distance"] * 10_000 + 1e-6)
     pairs["score"] = (
         fit.map({n: int(points["fit"] * n / 2 * 10_000 + 1e-6) for n in range(3)})
-        + near.map({n: int(points["distance"] * n / 2 * 10_000 + 1e-6) for n in range(3)})
+        + pairs.near
         + pairs.standing
     )
     pairs = pairs.merge(partners[["id", "lot"]], left_on="partner", right_on="id")
@@ -110,9 +113,10 @@ CREATE TEMP TABLE pairs AS
   SELECT m.class, m.partner, s.standing
     + CASE list_contains(p.products, k.product)::INT + list_contains(p.industries, k.industry)::INT
         WHEN 2 THEN {fit2} WHEN 1 THEN {fit1} ELSE 0 END
-    + CASE WHEN p.region = k.region THEN {near2} WHEN p.country = k.country THEN {near1} ELSE 0 END AS score, p.lot
+    + CASE WHEN p.region = k.region THEN {same_region} ELSE n.near END AS score, p.lot
   FROM met m JOIN kinds k USING (class) JOIN partners p ON p.id = m.partner
   JOIN standings s ON s.partner = m.partner AND s.segment = k.segment
+  JOIN near n ON n.country = k.country AND n.country_own = p.country
   WHERE (len(p.languages) = 0 OR list_contains(p.languages, k.language))
     AND (k.segment <> 'enterprise' OR p.tier IN ('gold', 'platinum'))
     AND (k.certification IS NULL OR list_contains(p.certificates, k.certification) AND p.valid_until >= DATE '{today}');
@@ -137,7 +141,9 @@ CREATE TEMP TABLE counted AS
 """
 
 
-def by_duckdb(partners: pd.DataFrame, points: dict[str, float], today: pd.Timestamp, folder: Path):
+def by_duckdb(
+    partners: pd.DataFrame, points: dict[str, float], near: pd.DataFrame, today: pd.Timestamp, folder: Path
+):
     import duckdb
 
     db = duckdb.connect()
@@ -145,14 +151,14 @@ def by_duckdb(partners: pd.DataFrame, points: dict[str, float], today: pd.Timest
     db.register("partners_frame", partners)
     db.execute("CREATE TABLE partners AS FROM partners_frame")
     day = f"{today:%Y-%m-%d}"
-    levels = {
-        f"{name}{n}": int(points[term] * n / 2 * 10_000 + 1e-6)
-        for name, term in (("fit", "fit"), ("near", "distance")) for n in (1, 2)
-    }  # fmt: skip
+    levels = {f"fit{n}": int(points["fit"] * n / 2 * 10_000 + 1e-6) for n in (1, 2)}
+    levels["same_region"] = int(points["distance"] * 10_000 + 1e-6)
 
     def routed():
         db.register("standings_frame", standings(partners, points))
         db.execute("CREATE TEMP TABLE standings AS FROM standings_frame")
+        db.register("near_frame", near)
+        db.execute("CREATE TEMP TABLE near AS FROM near_frame")
         db.execute(PAIRS.format(key=", ".join(KEY), today=day, **levels))
         ordered = db.execute("SELECT class, partner, score FROM pairs ORDER BY class, score DESC, lot DESC").df()
         placed = db.execute("SELECT id, class FROM placed ORDER BY priority DESC, id").fetchnumpy()
@@ -200,21 +206,22 @@ def main() -> None:
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("--data", type=Path, required=True)
     ap.add_argument("--engine", choices=["pandas", "duckdb"], required=True)
-    ap.add_argument("--given", type=Path, required=True, help="JSON: points of each term, today, lot of each partner")
+    ap.add_argument("--given", type=Path, required=True, help="JSON: points, of two countries too, today, lots")
     ap.add_argument("--out", type=Path, help="where to write lead id and partner id, for a comparison")
     ap.add_argument("--reasons", action="store_true", help="count the reasons too (DuckDB only)")
     a = ap.parse_args()
     given = json.loads(a.given.read_text())
     today, points = pd.Timestamp(given["today"]), given["points"]
+    near = pd.DataFrame(given["near"], columns=["country", "country_own", "near"])
     leads, partners = read(a.data)
     partners["lot"] = partners.id.map(given["lots"])
     reasons = None
     if a.engine == "duckdb":
-        routed, reasons = by_duckdb(partners, points, today, a.data)
+        routed, reasons = by_duckdb(partners, points, near, today, a.data)
         leads = None
     else:
         def routed():
-            return by_pandas(leads, partners, points, today)
+            return by_pandas(leads, partners, points, near, today)
     began, cpu = time.perf_counter(), time.process_time()
     ids, kinds, pairs, n_kinds = routed()
     joined_s = time.perf_counter() - began

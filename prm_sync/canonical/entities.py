@@ -16,6 +16,8 @@ PARTNER_TYPES = (
     "contractor", "broker", "market_maker", "marketer", "technology", "other",
 )  # fmt: skip
 CASE_STATUSES = ("new", "assigned", "accepted", "in_progress", "waiting", "resolved", "closed", "reopened")
+CASE_PRIORITIES = ("low", "medium", "high", "critical")
+USUAL_PRIORITY = "medium"  #: what a case without a priority counts as
 REGISTRATION_STATUSES = (
     "draft", "submitted", "under_review", "pending_approval", "approved", "rejected", "duplicate", "incomplete",
     "cancelled", "converted", "won", "lost", "expired",
@@ -200,10 +202,19 @@ CASE = Entity(
         _ref("account_ref", "account", "Whose case it is", "R070"), _ref("contact_ref", "contact", "Who asks", "R070"),
         _ref("partner_ref", "partner", "The partner who serves", "R070"), _text("product", "Product concerned", "R070"),
         _choice("status", "State of the case", CASE_STATUSES, "R070"),
-        _choice("priority", "How urgent it is", ("low", "medium", "high", "critical"), "R086"), _COUNTRY,
+        _choice("priority", "How urgent it is", CASE_PRIORITIES, "R086"), _COUNTRY,
+        Field("language", Kind.LANGUAGE, "Language of the person who asks, ISO 639-1; else the contact's", "R134",
+              _PERSON),
+        _text("required_certification", "Certificate that a partner needs to serve this case", "R029"),
         Field("opened_at", Kind.INSTANT, "When the customer asked", "R083"),
         Field("first_response_at", Kind.INSTANT, "First answer", "R083"),
-        Field("resolved_at", Kind.INSTANT, "When it was solved", "R083"), _SHARED_KEY, _CREATED, _IS_TEST,
+        Field("resolved_at", Kind.INSTANT, "When it was solved", "R083"), *_SHARING,
+        _text("offer_key", "The offer that the record answers, as this system gave it to the source", "R070"),
+        _choice("answer", "What the partner said to the offer", ("accepted", "declined"), "R070"),
+        Field("answered_at", Kind.INSTANT, "When the partner answered", "R070"),
+        _text("decline_reason", "Why the partner declined, in the PRM's words", "R070"),
+        _choice("partner_stage", "How far the partner is with the case", ("open", "in_progress", "resolved"), "R070"),
+        _text("resolution", "What the partner did, in its words", "R086", _PERSON), _SHARED_KEY, _CREATED, _IS_TEST,
     ),
 )  # fmt: skip
 
@@ -421,6 +432,10 @@ PARTNER_FACTS = (
           "Won with primary credit `sourced`, by close date, in minor units of `perf_currency`", "R034"),
     Field("perf_currency", Kind.CURRENCY, "Currency of the revenue", "R034"),
     Field("perf_attainment", Kind.NUMBER, "actual / target of the revenue target of the period, 1 = reached", "R035"),
+    Field("perf_cases", Kind.INTEGER, "Service cases given to the partner in the month", "R083"),
+    Field("perf_case_response_hours", Kind.NUMBER, "Median hours from the offer of a case to the first answer to the "
+          "customer", "R083"),
+    Field("perf_case_resolution_hours", Kind.NUMBER, "Median hours from the opening of a case to its solution", "R083"),
     Field("perf_score", Kind.NUMBER, "Partner score of the quarter up to that month, 0 to 100", "R031"),
     Field("agreement_state", Kind.CHOICE, "State of the agreement on the day, over all contracts", "R008",
           choices=("in_force", "expiring", "expired", "unsigned", "none")),
@@ -428,6 +443,38 @@ PARTNER_FACTS = (
     Field("certificates", Kind.TEXTS, "Certificates valid on the day", "R029"),
     Field("certificates_until", Kind.DATE, "Day on which the first of them runs out; empty: none does", "R029"),
     *_SAID_FACTS,
+)  # fmt: skip
+
+CASE_FACTS = (
+    Field("id", Kind.TEXT, "The case's id here"),
+    Field("partner_id", Kind.TEXT, "The partner who has the case now: the latest offer waits or was accepted", "R070"),
+    Field("offer_key", Kind.TEXT, "Key of the latest offer, '<case id>:<rank>'; a PRM gives it back with the answer",
+          "R070"),
+    Field("offer_state", Kind.CHOICE, "State of the latest offer", "R070",
+          choices=("pending", "accepted", "declined", "expired", "withdrawn")),
+    Field("offer_standing", Kind.CHOICE, "The same, and how far the partner is where it was accepted", "R070",
+          choices=("pending", "accepted", "in_progress", "resolved", "closed", "reopened", "declined", "expired",
+                   "withdrawn")),
+    Field("offer_partner_name", Kind.TEXT, "Partner of the latest offer", "R070"),
+    Field("offer_partner_key", Kind.TEXT, "That partner's key in the PRM", "R070"),
+    Field("offered_at", Kind.INSTANT, "When the latest offer was made", "R070"),
+    Field("offer_expires_at", Kind.INSTANT, "When it runs out: the partner is to answer by then", "R083"),
+    Field("offer_resolve_by", Kind.INSTANT, "When the case is to be solved, by its priority", "R083"),
+    Field("offer_answered_at", Kind.INSTANT, "When the partner answered the offer", "R070"),
+    Field("offer_decline_reason", Kind.TEXT, "Why the partner declined", "R070"),
+    Field("offer_partner_stage", Kind.CHOICE, "How far the partner is", "R070",
+          choices=("open", "in_progress", "resolved", "closed", "reopened")),
+    Field("offer_responded_at", Kind.INSTANT, "First answer of the partner to the customer", "R083"),
+    Field("offer_resolved_at", Kind.INSTANT, "When the partner solved it", "R083"),
+    Field("offer_resolution", Kind.TEXT, "What the partner did, in its words", "R086", _PERSON),
+    Field("offer_rank", Kind.INTEGER, "1 for the first offer of the case, 2 for the next ...", "R070"),
+    Field("account_name", Kind.TEXT, "Name of the account", "R070", _COMPANY),
+    Field("account_city", Kind.TEXT, "City of the account", "R070", _COMPANY),
+    Field("account_country", Kind.COUNTRY, "Country of the account, ISO 3166-1 alpha-2", "R070", _COMPANY),
+    Field("contact_name", Kind.TEXT, "Name of the person who asks; empty where the person's data may not leave",
+          "R070", _PERSON),
+    Field("contact_phone", Kind.PHONE, "Their number, E.164; empty where they want no calls", "R070", _PERSON),
+    Field("contact_email", Kind.EMAIL, "Their address; empty where they want no e-mail", "R070", _PERSON),
 )  # fmt: skip
 
 _SERVICE_FACTS = (
@@ -490,7 +537,8 @@ DEAL_REGISTRATION_FACTS = (
 )  # fmt: skip
 
 FACTS: dict[str, tuple[Field, ...]] = {
-    "lead": LEAD_FACTS, "partner": PARTNER_FACTS, "account": ACCOUNT_FACTS, "feedback": FEEDBACK_FACTS,
+    "lead": LEAD_FACTS, "partner": PARTNER_FACTS, "account": ACCOUNT_FACTS, "case": CASE_FACTS,
+    "feedback": FEEDBACK_FACTS,
     "signal": SIGNAL_FACTS, "opportunity": OPPORTUNITY_FACTS, "deal_registration": DEAL_REGISTRATION_FACTS,
 }
 """By entity what its view core.<entity>_facts has. A fact `partner_id` says whose the record is, not `partner_ref`."""

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 BAR = 40  #: characters of the longest bar
 SHOWN = 25  #: partners in the table and the plot
+STREAMS = 10  #: pairs of partners between which leads move
+LETTERS = 36  #: of a name in the picture
+NOBODY = "(nobody)"
+KEPT, LOST, GAINED = "#b5c0cc", "#c0562b", "#2f6db3"  # told apart without red and green
 
 
 def simulate(
@@ -53,50 +57,102 @@ def _show(found: Simulation) -> None:
         f"{found.month}: {found.leads:,} leads; the changed policy ({found.rule_version_changed}) gives "
         f"{found.moved:,} of them to somebody else than the policy in force ({found.rule_version})", "bold",
     )  # fmt: skip
+    shown, rest = found.partners[:SHOWN], found.partners[SHOWN:]
     terminal.table(
-        "Leads by partner", ("partner", "got", "in force", "changed", "difference"),
-        [(s.partner, s.got, s.today, s.changed, f"{s.changed - s.today:+}") for s in found.partners[:SHOWN]],
+        "Leads by partner, those with most changes first",
+        ("partner", "got", "in force", "changed", "difference", "lost", "gained"),
+        [(s.partner, s.got, s.today, s.changed, f"{s.changed - s.today:+}", s.lost, s.gained) for s in shown],
         empty="no lead was decided on in that month",
     )  # fmt: skip
-    for line in plot(found.partners[:SHOWN]):
+    if rest:
+        terminal.say(f"and {len(rest):,} more partners: {sum(s.lost for s in rest):,} leads lost, "
+                     f"{sum(s.gained for s in rest):,} gained")  # fmt: skip
+    for line in plot(shown):
         terminal.say(line)
+    if found.streams:
+        terminal.table(
+            "Who gives leads to whom, the largest first", ("from", "to", "leads"),
+            [(s.source or NOBODY, s.target or NOBODY, s.leads) for s in found.streams[:STREAMS]],
+        )  # fmt: skip
+    for line in _summary(found):
+        terminal.say(line)
+
+
+def _summary(found: Simulation) -> list[str]:
+    """Leads with and without a partner, by each of the policies."""
+    lines = []
     for name, routed, queues in (
         ("in force", found.routed, found.queues), ("changed", found.routed_changed, found.queues_changed),
     ):  # fmt: skip
         waits = ", ".join(f"{n:,} in queue {q}" for q, n in queues.items()) or "none"
-        terminal.say(f"{name}: {routed:,} with a partner; without: {waits}")
+        lines.append(f"{name}: {routed:,} with a partner; without: {waits}")
+    return lines
 
 
 def plot(shares: tuple[PartnerShare, ...]) -> list[str]:
-    """Two bars for each partner: by the policy in force, and by the changed one."""
-    most = max((max(s.today, s.changed) for s in shares), default=0)
+    """A bar for each partner: leads that it keeps, that it loses and that it gains by the changed policy."""
+    most = max((s.today + s.gained for s in shares), default=0)
     if not most:
         return []
-    width = max(len(s.partner) for s in shares)
+    from rich.cells import cell_len  # a Chinese sign is as wide as two letters
+
+    width = max(cell_len(s.partner) for s in shares)
     lines = []
     for s in shares:
-        for name, bar, n in ((s.partner, "░", s.today), ("", "█", s.changed)):
-            lines.append(f"{name:<{width}} {bar * round(BAR * n / most)} {n:,}")
-    return [*lines, f"{'':<{width}} ░ in force  █ changed"]
+        ends = [round(BAR * n / most) for n in (s.kept, s.today, s.today + s.gained)]
+        bar = "█" * ends[0] + "░" * (ends[1] - ends[0]) + "▓" * (ends[2] - ends[1])
+        change = f" ({s.changed - s.today:+,})" if s.changed != s.today else ""
+        lines.append(f"{s.partner}{' ' * (width - cell_len(s.partner))} {bar} {s.today:,} -> {s.changed:,}{change}")
+    return [*lines, f"{' ' * width} █ keeps  ░ loses to others  ▓ gains from others"]
 
 
 def _svg(found: Simulation) -> str:
-    """The same plot as a picture."""
+    """The same plot as a picture: to the right what a partner has by the changed policy, to the left what it loses."""
     from xml.sax.saxutils import escape
 
     shares = found.partners[:SHOWN]
-    most = max((max(s.today, s.changed) for s in shares), default=0) or 1
+    left = max((s.lost for s in shares), default=0)
+    unit = 440 / max(left + max((s.changed for s in shares), default=0), 1)
+    axis, top, step = 300 + left * unit, 96, 24
     rows = []
     for n, s in enumerate(shares):
-        y = 40 + 34 * n
-        rows.append(f'<text x="190" y="{y + 16}" text-anchor="end">{escape(s.partner)}</text>')
-        for k, (colour, count) in enumerate((("#b5c0cc", s.today), ("#2f6db3", s.changed))):
-            width, top = 420 * count / most, y + 12 * k
-            rows.append(f'<rect x="200" y="{top}" width="{width:.1f}" height="10" fill="{colour}"/>')
-            rows.append(f'<text x="{206 + width:.1f}" y="{top + 9}">{count:,}</text>')
-    title = f"{found.month}: {found.leads:,} leads, {found.moved:,} change (grey: in force, blue: changed policy)"
+        y = top + step * n
+        if n % 2 == 0:
+            rows.append(f'<rect x="10" y="{y - 4}" width="880" height="{step}" fill="#f5f6f8"/>')
+        rows.append(f'<text x="250" y="{y + 12}" text-anchor="end">{escape(_short(s.partner))}</text>')
+        bars = ((axis - s.lost * unit, s.lost, LOST), (axis, s.kept, KEPT), (axis + s.kept * unit, s.gained, GAINED))
+        for x, leads, colour in bars:
+            if leads:
+                rows.append(f'<rect x="{x:.1f}" y="{y}" width="{leads * unit:.1f}" height="16" fill="{colour}"/>')
+            if leads * unit >= 9 * len(str(leads)):
+                middle = f'x="{x + leads * unit / 2:.1f}" y="{y + 12}" text-anchor="middle"'
+                rows.append(f'<text {middle} fill="{"#fff" if colour != KEPT else "#222"}">{leads:,}</text>')
+        difference = s.changed - s.today
+        colour = "#222" if not difference else GAINED if difference > 0 else LOST
+        rows.append(f'<text x="770" y="{y + 12}">{s.today:,} → {s.changed:,}</text>')
+        rows.append(f'<text x="880" y="{y + 12}" text-anchor="end" fill="{colour}" '
+                    f'font-weight="bold">{f"{difference:+,}" if difference else "±0"}</text>')  # fmt: skip
+    end = top + step * len(shares)
+    rows.append(f'<line x1="{axis:.1f}" x2="{axis:.1f}" y1="{top - 6}" y2="{end}" stroke="#555"/>')
+    title = f"{found.month}: of {found.leads:,} leads, {found.moved:,} go to somebody else by the changed policy"
+    names = ((LOST, "loses to others"), (KEPT, "keeps"), (GAINED, "gains from others"))
+    legend = [
+        f'<rect x="{260 + 150 * n}" y="46" width="12" height="12" fill="{colour}"/>'
+        f'<text x="{278 + 150 * n}" y="56">{text}</text>'
+        for n, (colour, text) in enumerate(names)
+    ]
+    heads = '<text x="770" y="84">in force → changed</text>'
+    rest = len(found.partners) - len(shares)
+    notes = [f"and {rest:,} more partners, with fewer changes"] if rest else []
+    notes += [escape(line) for line in _summary(found)]
+    below = [f'<text x="20" y="{end + 24 + 16 * n}" fill="#555">{line}</text>' for n, line in enumerate(notes)]
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="700" height="{60 + 34 * len(shares)}" '
-        f'font-family="sans-serif" font-size="11"><text x="10" y="20" font-size="13">{title}</text>\n'
-        + "\n".join(rows) + "\n</svg>\n"
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="900" height="{end + 24 + 16 * len(notes)}" '
+        'font-family="sans-serif" font-size="12"><rect width="100%" height="100%" fill="#fff"/>'
+        f'<text x="20" y="28" font-size="16" font-weight="bold">{title}</text>\n'
+        + "\n".join([*legend, heads, *rows, *below]) + "\n</svg>\n"
     )  # fmt: skip
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= LETTERS else f"{name[: LETTERS - 1]}…"

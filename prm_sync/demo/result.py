@@ -35,5 +35,6 @@ class DemoResult:
     scenes: tuple[Scene, ...]  #: what people decided meanwhile
     notices: int  #: rows written to the partners' folder: shipping notices, signals of demand
     notice: Scene  #: an order that was shipped meanwhile
+    case: Scene  #: a service case that a partner solved meanwhile
     what_if: Scene  #: a changed routing policy over the same leads
     project: str

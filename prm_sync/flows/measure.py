@@ -41,13 +41,13 @@ def measure(app: App, parts: Sequence[str] = (), *, dagster_run_id: str | None =
 
 def _performance(app: App, now: datetime, report: FlowReport) -> None:
     """Performance per partner and month, for the partners of whom something changed."""
-    upto = _mark(app, "opportunity", offers.LOCK, registrations.CREDITS, "target", "partner")
+    upto = _mark(app, "opportunity", offers.LOCK, offers.CASES.lock, registrations.CREDITS, "target", "partner")
     hash_ = f"{DEFINITION_VERSION}|{app.currency}"
     with app.db.begin() as tx:
         partners = mart.changed_partners(tx, progress.upto(tx, "measure", hash_))
         rows = performance(
             mart.offer_rows(tx, partners), mart.deal_rows(tx, partners), mart.target_rows(tx, partners),
-            currency=app.currency,
+            mart.case_rows(tx, partners) if "case" in app.entities else (), currency=app.currency,
         )  # fmt: skip
         changed = mart.write(tx, partners, rows, source.change_number(tx, mart.LOCK), now) if partners else 0
         progress.keep(tx, "measure", upto, hash_)

@@ -24,6 +24,24 @@ class PartnerShare:
     got: int  #: first offers in life
     today: int  #: by the policy in force, replayed
     changed: int  #: by the changed one, replayed
+    kept: int  #: the very same leads, by both
+
+    @property
+    def lost(self) -> int:
+        return self.today - self.kept
+
+    @property
+    def gained(self) -> int:
+        return self.changed - self.kept
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Leads that go from one partner to another, or from or to nobody."""
+
+    source: str | None  #: the partner's name
+    target: str | None
+    leads: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +57,8 @@ class Simulation:
     queues_changed: dict[str, int]
     rule_version: str
     rule_version_changed: str
-    partners: tuple[PartnerShare, ...]  #: largest change first
+    partners: tuple[PartnerShare, ...]  #: those with most leads gained and lost first
+    streams: tuple[Stream, ...]  #: largest first
     moves: tuple[dict[str, Any], ...]  #: lead id, from, to
 
 
@@ -68,16 +87,22 @@ def simulate(app: App, policy: RoutingPolicy, month: datetime) -> Simulation:
         for found in ((p.partner_id for p in leads), before.partner_of.values(), after.partner_of.values())
     ]
     everybody = set(counts[0] | counts[1] | counts[2])
-    shares = [PartnerShare(id_, names.get(id_, id_), *(c[id_] for c in counts)) for id_ in everybody]
+    kept = Counter(p for lead, p in after.partner_of.items() if p is not None and before.partner_of[lead] == p)
+    shares = [
+        PartnerShare(id_, names.get(id_, id_), counts[0][id_], counts[1][id_], counts[2][id_], kept[id_])
+        for id_ in everybody
+    ]
     moves = [
         {"lead_id": id_, "from": before.partner_of[id_], "to": to}
         for id_, to in after.partner_of.items()
         if before.partner_of[id_] != to
     ]
+    streams = Counter((m["from"] and names[m["from"]], m["to"] and names[m["to"]]) for m in moves)
     return Simulation(
         f"{month:%Y-%m}", len(leads), len(moves), counts[1].total(), counts[2].total(), before.queues, after.queues,
         current.version, policy.version,
-        tuple(sorted(shares, key=lambda s: (-abs(s.changed - s.today), -s.changed, s.partner_id))), tuple(moves),
+        tuple(sorted(shares, key=lambda s: (-s.gained - s.lost, -s.changed, s.partner_id))),
+        tuple(Stream(*ends, n) for ends, n in sorted(streams.items(), key=lambda s: (-s[1], str(s[0])))), tuple(moves),
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from prm_sync.flows.refine import refine
 from prm_sync.flows.route import route
 from prm_sync.orchestration import checks, figures, lineage, repair_checks
 from prm_sync.orchestration.catalogue import (
+    CASE_ROUTING_READS,
     MEASURING_READS,
     ROUTING_READS,
     Catalogue,
@@ -23,8 +24,19 @@ from prm_sync.orchestration.catalogue import (
     plain,
 )
 from prm_sync.orchestration.edge import OpenOnce, command, headlines, numbers, settled, sql
-from prm_sync.orchestration.keys import LEDGER, MARTS, PERFORMANCE, core_key, push_key, raw_key, remote_key
+from prm_sync.orchestration.keys import (
+    CASES,
+    LEDGER,
+    MARTS,
+    PERFORMANCE,
+    core_key,
+    ledgers,
+    push_key,
+    raw_key,
+    remote_key,
+)
 from prm_sync.orchestration.project_asset import project_asset
+from prm_sync.warehouse import offers
 
 OPS, REVOPS = "team:ops", "team:revops"
 PROGRESS_S = 20.0  #: a long pull says how far it is this often
@@ -39,7 +51,7 @@ def all_assets(
     out += [_remote(entry) for entry in catalogue.streams]
     out += [_raw(entry, fresh) for entry in catalogue.streams]
     out += [_core(catalogue, entity, fresh) for entity in catalogue.entities.values()]
-    if catalogue.routes:
+    if ledgers(catalogue):
         out.append(_ledger(catalogue, fresh))
     out += [_mart(catalogue, part, fresh_daily) for part in catalogue.measured]
     out += [_push(catalogue, entry) for entry in catalogue.pushed]
@@ -78,12 +90,12 @@ def _derived(
 
 
 def _step(
-    spec: dg.AssetSpec, check_specs: Sequence[dg.AssetCheckSpec], pool_name: str
+    spec: dg.AssetSpec, check_specs: Sequence[dg.AssetCheckSpec], pool_name: str, *more: dg.AssetSpec
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
-    """Makes the step of one asset of a function that runs a flow with the opened app."""
+    """Makes the step of one asset, or several, of a function that runs a flow with the opened app."""
     return dg.multi_asset(
         name=spec.key.path[-1],
-        specs=[spec],
+        specs=[spec, *more],
         check_specs=check_specs,
         pool=pool_name,
         required_resource_keys={"app"},
@@ -198,35 +210,55 @@ def _core(catalogue: Catalogue, entity: Entity, fresh: Freshness) -> dg.AssetsDe
     return refined
 
 
-def _ledger(catalogue: Catalogue, fresh: Freshness) -> dg.AssetsDefinition:
-    spec = _derived(
-        LEDGER, "ledger", "Which lead was offered to which partner, and why the others were not",
-        [core_key(name) for name in ROUTING_READS if name in catalogue.entities],
-        fresh,
+def _routed(
+    catalogue: Catalogue, fresh: Freshness, key: dg.AssetKey, doc: str, reads: Sequence[str], *, table: str, query: str,
+    thing: str,
+) -> dg.AssetSpec:  # fmt: skip
+    """One of what routing fills."""
+    return _derived(
+        key, "ledger", doc, [core_key(name) for name in reads if name in catalogue.entities], fresh,
         metadata={
-            "dagster/table_name": "ledger.lead_offer",
-            "query": sql("SELECT * FROM mart.offers ORDER BY offered_at DESC;"),
-            "explain": command("prm-sync explain lead ID"),
+            "dagster/table_name": table,
+            "query": sql(f"SELECT * FROM {query} ORDER BY offered_at DESC;"),  # noqa: S608 shown, not run
+            "explain": command(f"prm-sync explain {thing} ID"),
             "replay": command("prm-sync run route"),
         },
     )  # fmt: skip
 
-    @_step(spec, checks.ledger_specs(LEDGER), "ledger")
+
+def _ledger(catalogue: Catalogue, fresh: Freshness) -> dg.AssetsDefinition:
+    there = ledgers(catalogue)
+    leads = _routed(
+        catalogue, fresh, LEDGER, "Which lead was offered to which partner, and why the others were not",
+        ROUTING_READS, table="ledger.lead_offer", query="mart.offers", thing="lead",
+    )  # fmt: skip
+    cases = _routed(
+        catalogue, fresh, CASES, "Which case was given to which service partner, and why the others did not get it",
+        CASE_ROUTING_READS, table="ledger.case_assignment", query="mart.case_assignments", thing="case",
+    )  # fmt: skip
+    first, *more = [spec for spec in (leads, cases) if spec.key in there]
+
+    @_step(first, checks.ledger_specs(LEDGER) if LEDGER in there else (), "ledger", *more)
     def routed(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         with headlines("route"):
             app = _app(context)
             report = settled("route", route(app, dagster_run_id=context.run.run_id))
-            offers, over = figures.offers_by_state(app), checks.over_capacity(app)
-        yield dg.MaterializeResult(
-            asset_key=LEDGER,
-            metadata={
-                **numbers(report),
-                "dagster/row_count": sum(offers.values()), **{f"offers_{s}": n for s, n in offers.items()},
-            },
-            check_results=checks.ledger_results(LEDGER, over),
-        )  # fmt: skip
+            made = {key: figures.offers_by_state(app, _BOOKS[key]) for key in there}
+            over = checks.over_capacity(app)
+        for key, by_state in made.items():
+            yield dg.MaterializeResult(
+                asset_key=key,
+                metadata={
+                    **numbers(report),
+                    "dagster/row_count": sum(by_state.values()), **{f"offers_{s}": n for s, n in by_state.items()},
+                },
+                check_results=checks.ledger_results(LEDGER, over) if key == LEDGER else [],
+            )  # fmt: skip
 
     return routed
+
+
+_BOOKS = {LEDGER: offers.LEADS, CASES: offers.CASES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +308,7 @@ _MARTS = {
 def _mart(catalogue: Catalogue, part: str, fresh: Freshness) -> dg.AssetsDefinition:
     """The mart that one part of `measure` makes."""
     key, about = MARTS[part], _MARTS[part]
-    ledger = [LEDGER] if about.ledger and catalogue.routes else []
+    ledger = ledgers(catalogue) if about.ledger else []
     read = [core_key(name) for name in MEASURING_READS[part] if name in catalogue.entities]
     spec = _derived(
         key, "mart", about.description, [*ledger, *(MARTS[p] for p in about.after if p in catalogue.measured), *read],
@@ -309,6 +341,8 @@ def facts_of(catalogue: Catalogue) -> dict[str, dg.AssetKey]:
     facts: dict[str, dg.AssetKey] = {}
     if catalogue.routes:
         facts |= dict.fromkeys(("lead", "opportunity", "deal_registration"), LEDGER)
+    if catalogue.routes_cases:
+        facts["case"] = CASES
     if catalogue.measures:
         facts |= {"partner": PERFORMANCE, "signal": MARTS["signals"]}
     if "service" in catalogue.measured:

@@ -32,6 +32,7 @@ NEEDED = {"service": {"account"}, "incentives": {"incentive_claim"}, "forecast":
 """What a part of `measure` is of no use without."""
 MEASURED = ("partner", "account", "opportunity", "signal")
 """Entities of which measuring makes something that is pushed."""
+CASE_ROUTING_READS = ("case", "partner", "certification", "agreement", "account", "contact")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,10 @@ class Catalogue:
     @property
     def routes(self) -> bool:
         return {"lead", "partner"} <= self.entities.keys()
+
+    @property
+    def routes_cases(self) -> bool:
+        return {"case", "partner"} <= self.entities.keys()
 
     @property
     def measures(self) -> bool:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from prm_sync.app import App
 from prm_sync.warehouse import incentives, match_decisions, standing
+from prm_sync.warehouse.offers import Book
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +107,9 @@ def open_matches(app: App, entity: str) -> int:
     return int(found[0]["waiting"]) if found else 0
 
 
-def offers_by_state(app: App) -> dict[str, int]:
+def offers_by_state(app: App, book: Book) -> dict[str, int]:
     with app.db.begin() as tx:
-        rows = tx.execute(sa.text("SELECT state, count(*) FROM ledger.lead_offer GROUP BY 1 ORDER BY 1")).all()
+        rows = tx.execute(sa.text(f"SELECT state, count(*) FROM {book.offers} GROUP BY 1 ORDER BY 1")).all()  # noqa: S608
         return {row[0]: row[1] for row in rows}
 
 

@@ -12,7 +12,7 @@ from datetime import timedelta
 import dagster as dg
 
 from prm_sync.orchestration.catalogue import MEASURED, Catalogue, Patience, patience
-from prm_sync.orchestration.keys import LEDGER, MARTS, PROJECT, core_key, push_key, raw_key
+from prm_sync.orchestration.keys import MARTS, PROJECT, core_key, ledgers, push_key, raw_key
 from prm_sync.orchestration.purge import PURGE_CRON, purge
 
 SYNC_TAG = "prm_sync/sync"
@@ -35,7 +35,7 @@ def asset_jobs(catalogue: Catalogue) -> dict[str, object]:
     """All jobs that materialise assets, by name."""
     pulls = [raw_key(s) for s in catalogue.streams]
     cores = [core_key(name) for name in catalogue.entities]
-    ledger = [LEDGER] if catalogue.routes else []
+    ledger = ledgers(catalogue)
     pushes = [push_key(s) for s in catalogue.pushed]
     jobs: dict[str, object] = {}
 

@@ -16,7 +16,7 @@ from typing import Literal
 
 from prm_sync.rules.routing.offers import State
 
-DEFINITION_VERSION = "2"
+DEFINITION_VERSION = "3"
 """Raised with every change of a formula here; each row of the mart carries it."""
 
 
@@ -26,6 +26,17 @@ class OfferRow:
     state: State
     offered_at: datetime
     answered_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CaseRow:
+    """A service case that was given to a partner."""
+
+    partner_id: str
+    offered_at: datetime
+    responded_at: datetime | None = None  #: first answer to the customer
+    opened_at: datetime | None = None
+    resolved_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +104,10 @@ class Performance:
     other_currency: int  #: won deals left out of the revenue since they are in another currency
     target: int | None
     attainment: float | None
-    score: float | None
+    score: float | None = None
+    cases: int = 0
+    case_response_hours: float | None = None
+    case_resolution_hours: float | None = None
     definition_version: str = DEFINITION_VERSION
 
 
@@ -105,11 +119,22 @@ def acceptance_rate(accepted: int, declined: int, expired: int) -> float | None:
 def response_hours(offers: Iterable[OfferRow]) -> float | None:
     """Median hours from offer to answer, of the offers that were answered; of two middle ones, their mean."""
     waits = [
-        (o.answered_at - o.offered_at).total_seconds() / 3600
+        _hours(o.offered_at, o.answered_at)
         for o in offers
         if o.state in ("accepted", "declined") and o.answered_at is not None
     ]
     return median(waits) if waits else None
+
+
+def case_hours(cases: Iterable[CaseRow]) -> tuple[float | None, float | None]:
+    """Median hours from offer to first answer to the customer, and from opening to solution, where both are known."""
+    waits = [_hours(c.offered_at, c.responded_at) for c in cases if c.responded_at is not None]
+    solved = [_hours(c.opened_at, c.resolved_at) for c in cases if c.opened_at and c.resolved_at]
+    return median(waits) if waits else None, median(solved) if solved else None
+
+
+def _hours(start: datetime, end: datetime) -> float:
+    return (end - start).total_seconds() / 3600
 
 
 def win_rate(won: int, lost: int) -> float | None:
@@ -151,9 +176,16 @@ def target_of_month(targets: Iterable[TargetRow], month: date, currency: str) ->
 
 
 def performance(
-    offers: Iterable[OfferRow], deals: Iterable[DealRow], targets: Iterable[TargetRow], *, currency: str
-) -> list[Performance]:
-    """One row for each partner and month in which anything was offered or closed, or is targeted; sorted by both."""
+    offers: Iterable[OfferRow], deals: Iterable[DealRow], targets: Iterable[TargetRow], cases: Iterable[CaseRow] = (),
+    *, currency: str,
+) -> list[Performance]:  # fmt: skip
+    """One row for each partner and month in which anything was offered or closed, or is targeted; sorted by both.
+
+    A case counts in the month in which it was given to the partner, whenever it is solved.
+    """
+    served: dict[tuple[str, date], list[CaseRow]] = defaultdict(list)
+    for c in cases:
+        served[c.partner_id, month_of(c.offered_at.astimezone(UTC))].append(c)
     offered: dict[tuple[str, date], list[OfferRow]] = defaultdict(list)
     closed: dict[tuple[str, date], list[DealRow]] = defaultdict(list)
     aims: dict[str, list[TargetRow]] = defaultdict(list)
@@ -167,16 +199,17 @@ def performance(
         if t.currency in (None, currency):
             aims[t.partner_id].append(t)
             aimed |= {(t.partner_id, month) for month in _each_month(t.period_start, t.period_end)}
-    keys = sorted({*offered, *closed, *aimed})
+    keys = sorted({*offered, *closed, *aimed, *served})
     scores = {
         (p, m): score(counts([o for n in _quarter(m) for o in offered.get((p, n), ())],
                              [d for n in _quarter(m) for d in closed.get((p, n), ())]))
         for p, m in keys
     }  # fmt: skip
     return [
-        _row(p, m, offered[p, m], closed[p, m], target_of_month(aims[p], m, currency), currency, scores[p, m])
+        _row(p, m, offered[p, m], closed[p, m], served[p, m], target_of_month(aims[p], m, currency), currency,
+             scores[p, m])
         for p, m in keys
-    ]
+    ]  # fmt: skip
 
 
 def counts(offers: list[OfferRow], deals: list[DealRow]) -> Counts:
@@ -193,11 +226,12 @@ def _quarter(month: date) -> list[date]:
 
 
 def _row(
-    partner: str, month: date, offers: list[OfferRow], deals: list[DealRow], target: int | None, currency: str,
-    scored: float | None,
+    partner: str, month: date, offers: list[OfferRow], deals: list[DealRow], cases: list[CaseRow], target: int | None,
+    currency: str, scored: float | None,
 ) -> Performance:  # fmt: skip
     of = counts(offers, deals)
     won = [d for d in deals if d.stage == "won"]
+    responded, resolved = case_hours(cases)
     ours = [d for d in won if d.currency == currency and d.amount_minor is not None]
     sourced, influenced = (sum(d.amount_minor or 0 for d in ours if d.credit == c) for c in ("sourced", "influenced"))
     return Performance(
@@ -219,6 +253,9 @@ def _row(
         target=target,
         attainment=attainment(sourced, target),
         score=scored,
+        cases=len(cases),
+        case_response_hours=responded,
+        case_resolution_hours=resolved,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from prm_sync.rules.performance import DealRow, OfferRow, Performance, TargetRow
+from prm_sync.rules.performance import CaseRow, DealRow, OfferRow, Performance, TargetRow
 from prm_sync.warehouse import bulk
 from prm_sync.warehouse.views import entity_of
 
@@ -16,7 +16,7 @@ LOCK = "partner_performance"  #: the name under which the mart's change numbers 
 _COLUMNS = (
     "partner_id", "period", "offered", "accepted", "declined", "expired", "acceptance_rate", "response_hours", "won",
     "lost", "win_rate", "sourced_revenue", "influenced_revenue", "currency", "other_currency", "target", "attainment",
-    "score", "definition_version",
+    "score", "cases", "case_response_hours", "case_resolution_hours", "definition_version",
 )  # fmt: skip
 
 
@@ -27,6 +27,7 @@ def changed_partners(tx: sa.Connection, after: int) -> list[str]:
         sa.text(
             f"""
             SELECT partner_id FROM ledger.lead_offer WHERE touched > :after
+            UNION SELECT partner_id FROM ledger.case_assignment WHERE touched > :after
             UNION SELECT {deal} FROM core.opportunity d WHERE d.touched > :after AND d.partner_ref IS NOT NULL
             UNION SELECT {deal} FROM core.opportunity_past d WHERE d.version > 0 AND d.partner_ref IS NOT NULL
                   AND EXISTS (SELECT FROM core.opportunity n WHERE n.id = d.id AND n.touched > :after)
@@ -53,6 +54,19 @@ def offer_rows(tx: sa.Connection, partners: Sequence[str]) -> list[OfferRow]:
         {"ids": list(partners)},
     )
     return [OfferRow(r.partner_id, r.state, r.offered_at, r.answered_at) for r in rows]
+
+
+def case_rows(tx: sa.Connection, partners: Sequence[str]) -> list[CaseRow]:
+    """Cases that were given to these partners, however that ended; no test records."""
+    rows = tx.execute(
+        sa.text(
+            "SELECT o.partner_id, o.offered_at, o.responded_at, g.opened_at, o.resolved_at "
+            "FROM ledger.case_assignment o JOIN core.\"case\" g ON g.id = o.case_id "
+            "WHERE o.partner_id = ANY(:ids) AND g.is_test IS NOT TRUE"
+        ),
+        {"ids": list(partners)},
+    )
+    return [CaseRow(*r) for r in rows]
 
 
 def deal_rows(tx: sa.Connection, partners: Sequence[str]) -> list[DealRow]:

@@ -8,6 +8,7 @@ from prm_sync.canonical.model import Entity, Kind, Pii
 from prm_sync.warehouse import views_deals, views_partners
 from prm_sync.warehouse.bulk import quoted
 from prm_sync.warehouse.tables import EntityTables, Tables
+from prm_sync.warehouse.views_cases import case_views
 
 PLURAL = {"opportunity": "opportunities", "activity": "activities", "feedback": "feedback", "case": "cases"}
 
@@ -22,6 +23,8 @@ def view_statements(tables: Tables) -> list[str]:
         out += [_LEAD_FACTS, *views_partners.STATEMENTS, _OFFERS, _UNROUTED, _FUNNEL]
         if {"contact", "account", "opportunity"} <= tables.entities.keys():
             out += [_LEAD_MATCHES, f"COMMENT ON VIEW core.lead_match IS '{_MATCH_DOC}'"]
+        if {"contact", "account", "case"} <= tables.entities.keys():
+            out += case_views(entity_of)
         out += [f"COMMENT ON VIEW {name} IS '{doc}'" for name, doc in _DOCS.items()]
     if {"partner", "account", "feedback", "signal"} <= tables.entities.keys():
         out += [_FEEDBACK_FACTS, _SIGNAL_FACTS]

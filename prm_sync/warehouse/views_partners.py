@@ -11,7 +11,9 @@ SELECT p.id, to_char(m.period, 'YYYY-MM') AS perf_period, m.offered AS perf_lead
        m.accepted AS perf_leads_accepted, m.declined AS perf_leads_declined, m.expired AS perf_leads_expired,
        m.acceptance_rate AS perf_acceptance_rate, m.response_hours AS perf_response_hours, m.win_rate AS perf_win_rate,
        m.sourced_revenue AS perf_sourced_revenue, m.currency AS perf_currency, m.attainment AS perf_attainment,
-       m.score AS perf_score, s.agreement_state, s.agreement_until, s.certificates, s.certificates_until, {_SAID},
+       m.cases AS perf_cases, m.case_response_hours AS perf_case_response_hours,
+       m.case_resolution_hours AS perf_case_resolution_hours, m.score AS perf_score,
+       s.agreement_state, s.agreement_until, s.certificates, s.certificates_until, {_SAID},
        greatest(m.touched, s.touched) AS facts_touched
 FROM core.partner p
 LEFT JOIN (SELECT DISTINCT ON (partner_id) * FROM mart.partner_performance

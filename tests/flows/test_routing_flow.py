@@ -10,14 +10,16 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
+import pytest
 import sqlalchemy as sa
 from workbench import MONDAY, Bench, Project
 
 from prm_sync.cli.lookups import partner_in_routing
 from prm_sync.cli.simulate import plot
 from prm_sync.flows.route import route
-from prm_sync.flows.simulate import last_month, simulate
+from prm_sync.flows.simulate import PartnerShare, last_month, simulate
 from prm_sync.rules.routing import RoutingPolicy
 from prm_sync.rules.routing.policy import Capacity
 
@@ -43,13 +45,14 @@ def known(bench: Bench) -> None:
     bench.clock.advance(seconds=10)
 
 
-def test_two_processes_that_route_at_once_never_exceed_a_capacity(bench: Bench, project: Project) -> None:
+@pytest.mark.parametrize("choice", ["best", "optimal"])  # lead by lead, as the other two, and a batch as a whole
+def test_two_processes_that_route_at_once_never_exceed_a_capacity(bench: Bench, project: Project, choice: str) -> None:
     leads(bench, 60)
     for n, name in enumerate(("nordwind", "शक्ति", "saigon")):
         bench.vendors.partner(f"p{n}", company_name=name, weekly_capacity=9 + n)
     known(bench)
     command = [sys.executable, str(Path(__file__).with_name("routing_process.py")), str(project.folder)]
-    command += [project.database_url, bench.clock.at.isoformat()]
+    command += [project.database_url, bench.clock.at.isoformat(), choice]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     both = [subprocess.Popen(command, **pipes) for _ in range(2)]  # type: ignore[call-overload]
     for p in both:
@@ -123,9 +126,30 @@ def test_a_simulation_shows_who_would_have_got_what_and_leaves_no_trace(bench: B
     assert (changed.routed_changed, changed.queues_changed) == (6, {"unrouted": 2})
     assert [m["to"] for m in changed.moves if m["to"] is None] == [None, None]
     assert changed.moved == len(changed.moves)
-    assert len(plot(changed.partners)) == 5
+    assert {s.partner: (s.kept, s.lost, s.gained) for s in changed.partners} == {
+        s.partner: (s.today - s.lost, s.today - s.kept, s.changed - s.kept) for s in changed.partners
+    }
+    assert sum(s.lost for s in changed.partners) == changed.moved
+    assert sum(s.leads for s in changed.streams) == changed.moved
+    assert sum(s.leads for s in changed.streams if s.target is None) == 2
+    assert len(plot(changed.partners)) == 3
     assert _everything(bench) == before
     assert simulate(bench.app, fewer, last_month(MONDAY)).leads == 0
+
+
+def test_a_plot_shows_what_a_partner_keeps_loses_and_gains_even_where_the_number_stays() -> None:
+    shares = (
+        PartnerShare("p1", "海纳贸易", got=9, today=10, changed=10, kept=5),
+        PartnerShare("p2", "Công ty Ánh Dương", got=0, today=0, changed=4, kept=0),
+        PartnerShare("p3", "شركة النور", got=4, today=4, changed=0, kept=0),
+    )
+    swapped, more, none, legend = plot(shares)
+    assert swapped.split() == ["海纳贸易", "█" * 13 + "░" * 14 + "▓" * 13, "10", "->", "10"]
+    assert more.endswith(" " + "▓" * 11 + " 0 -> 4 (+4)")
+    assert none.endswith(" " + "░" * 11 + " 4 -> 0 (-4)")
+    assert swapped.index("█") + 4 == more.index("▓")  # each Chinese sign is as wide as two letters
+    assert "keeps" in legend
+    assert plot(()) == []
 
 
 def _everything(bench: Bench) -> dict[str, int]:
@@ -160,8 +184,11 @@ def test_the_command_prints_the_simulation_and_writes_its_picture(
     said = CliRunner().invoke(program, ask, env=env)
     assert said.exit_code == 0, said.output
     assert "2027-03: 3 leads" in said.output
-    assert "Công ty Ánh Dương ████" in said.output.replace("░", "█")
-    assert "Công ty Ánh Dương" in (tmp_path / "plot.svg").read_text(encoding="utf-8")
+    assert "Công ty Ánh Dương ████" in said.output
+    picture = ET.parse(tmp_path / "plot.svg").getroot()
+    texts = [t.text for t in picture.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"Công ty Ánh Dương", "3 → 3", "±0", "keeps"} <= set(texts)
+    assert "2027-03: of 3 leads, 0 go to somebody else by the changed policy" in texts
     data = json.loads(CliRunner().invoke(program, [*ask, "--json"], env=env).stdout)
     assert (data["leads"], data["state"]) == (3, "done")
     wrong = CliRunner().invoke(program, ["simulate", "--policy", str(changed), "--month", "May"], env=env)

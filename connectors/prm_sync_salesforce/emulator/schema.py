@@ -323,11 +323,23 @@ Status picklist{New|Working|Escalated|Waiting on Customer|Closed} default=New
 Reason picklist{Installation|Equipment Complexity|Performance|Breakdown|Other}
 Origin picklist{Phone|Email|Web}
 Subject string(255)
-Priority picklist{High|Medium|Low} default=Medium
+Priority picklist{Critical|High|Medium|Low} default=Medium
 Description textarea(32000)
 IsClosed boolean readonly
 ClosedDate datetime readonly
 IsEscalated boolean
+Product__c string(80)
+Required_Certification__c string(80)
+Prm_Partner__c string(255)
+Prm_Partner_Key__c string(80)
+Prm_Status__c picklist{pending|accepted|in_progress|resolved|closed|reopened|declined|expired|withdrawn} restricted
+Prm_Assigned_At__c datetime
+Prm_Resolve_By__c datetime
+Prm_Answered_At__c datetime
+Prm_First_Response_At__c datetime
+Prm_Resolved_At__c datetime
+Prm_Decline_Reason__c string(255)
+Prm_Resolution__c textarea(32000)
 """
 
 _ORDER = f"""

@@ -8,13 +8,11 @@ rules look at are one class, and of a class only the few best partners are looke
 from __future__ import annotations
 
 import hashlib
-import struct
 from array import array
-from bisect import bisect_right
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
-from itertools import accumulate, islice
-from typing import Any, NamedTuple
+from math import inf, log
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prm_sync.rules.fold import fold
 from prm_sync.rules.routing.eligibility import RuleBook
@@ -23,9 +21,17 @@ from prm_sync.rules.routing.policy import RoutingPolicy
 from prm_sync.rules.routing.roster import FULL, GRADE, LOT, LOT_AT, MOST_PARTNERS, NOBODY, SCORE_AT, LeadClass, Roster
 from prm_sync.rules.routing.score import Scale
 
+if TYPE_CHECKING:
+    from prm_sync.rules.routing.columns import LeadColumns  # numpy: only for who routes
+
 _NEVER = 1 << 60
-_DRAWS = 6  #: tries of a lot by rejection; then the chances are added up
-_ALIKE = slice(2, 16)  #: the fields of `LeadFacts` that make a class, but for those that only some policies look at
+_WORD = (1 << 64) - 1
+_ALIKE = (
+    "status", "is_test", "offers", "segment", "account_partner_id", "registered_by", "declined_by", "expired_by",
+    "country", "region", "product", "industry", "language", "certification",
+)  # fmt: skip
+"""The fields of `LeadFacts` that make a class, in the order in which the rules look at them; postcodes and companies
+besides, where a policy looks at them."""
 
 
 class Routed(NamedTuple):
@@ -52,8 +58,11 @@ class Board:
         self.book = RuleBook(policy, known, now)
         self.codes = tuple(rule.code for rule in self.book.rules)
         self._scale = Scale(policy)
-        self._weekly = [policy.capacity.weekly if (w := p.weekly_capacity) is None else max(w, 0) for p in known]
-        self._week = [ledger.week.get(p.id, 0) for p in known]
+        usual, most = policy.capacity.weekly, policy.capacity.max_open
+        self._by_week = usual is not None  #: without a number for the week, load is what is open of what may be
+        counted = ledger.week if self._by_week else ledger.open
+        self._weekly = [_own(p.weekly_capacity, usual) if usual is not None else most for p in known]
+        self._week = [counted.get(p.id, 0) for p in known]
         self._day = [ledger.day.get(p.id, 0) for p in known]
         self._open = [ledger.open.get(p.id, 0) for p in known]
         self._taken = [0] * len(known)
@@ -66,33 +75,37 @@ class Board:
         if policy.score.win_rate.segment_deals is not None and policy.score.win_rate.weight:
             self._segments = {fold(segment) for p in known for segment in p.segments}
         self.kinds: list[LeadClass] = []  #: every class so far, by its number
-        self._classes: dict[Hashable, int] = {}
-        self.known = self._classes.get  #: number of the class by those fields of a lead, if they are enough
-        self._companies = bool(policy.exclusions) or self.book.atlas.by_postcode
         for i in range(len(known)):
             self._stand(i)
         self.begun = self.load[:]  #: what the load added at the beginning
         self._in_turn = policy.choice == "round_robin"
         self.choose: Callable[[str, LeadClass], int] = self._best
+        self._lots = [_number(policy.seed, p.id) for p in known] if policy.choice == "weighted" else []
         if policy.choice in ("round_robin", "weighted"):
             self.choose = self._next_in_turn if self._in_turn else self._drawn
 
     # --- classes ---
 
     def class_of(self, lead: LeadFacts) -> LeadClass:
-        """The class of a lead, decided once."""
-        return self.kinds[self.number_of(lead)]
+        """The class of a lead, decided anew."""
+        self.kinds.append(self._new_class(lead))
+        return self.kinds[-1]
 
-    def number_of(self, lead: LeadFacts) -> int:
-        """The number of the class of a lead."""
-        key: Hashable = lead[_ALIKE]
-        if self._companies:
-            key = (key, self.book.atlas.postcodes_of(lead.country, lead.postcode), self.book.exclusions_of(lead))
-        found = self._classes.get(key)
-        if found is None:
-            found = self._classes[key] = len(self.kinds)
-            self.kinds.append(self._new_class(lead))
-        return found
+    def classes_of(self, leads: LeadColumns) -> array[int]:
+        """The number of the class of each of many leads."""
+        from prm_sync.rules.routing.columns import grouped, of_pairs
+
+        alike = [leads.column(name) for name in _ALIKE]
+        if self.book.atlas.by_postcode:
+            alike.append(of_pairs(leads.column("country"), leads.column("postcode"), self.book.atlas.postcodes_of))
+        if self.policy.exclusions:
+            company = leads.column("domain"), leads.column("account_number")
+            alike.append(of_pairs(*company, self.book.exclusions_at))
+        first, group = grouped(alike, len(leads.ids))
+        before = len(self.kinds)
+        for lead in leads.at(first):  # those that agree in what the first rules look at come after one another
+            self.class_of(lead)
+        return array("I", (n + before for n in group)) if before else group
 
     def _new_class(self, lead: LeadFacts) -> LeadClass:
         roster = self._roster_of.get(lead.segment)
@@ -162,7 +175,16 @@ class Board:
             self._stand(i)
 
     def _best(self, _: str, kind: LeadClass) -> int:
-        """The highest rank. Offers only lower ranks, so that the shortlist holds until those beyond it are as good."""
+        """The highest rank. Offers only lower ranks: whoever had it last has it as long as its own is the same."""
+        top = kind.top
+        if top < 0 or self.load[top >> LOT_AT & LOT] != kind.top_load:
+            top = kind.top = self._highest(kind)
+            if top >= 0:
+                kind.top_load = self.load[top >> LOT_AT & LOT]
+        return top
+
+    def _highest(self, kind: LeadClass) -> int:
+        """The highest rank of the shortlist, which holds until those beyond it are as good."""
         load, most = self.load, self._most
         if kind.shortlist is None:
             kind.roster.shorten(kind)
@@ -200,22 +222,26 @@ class Board:
         return roster.rank(i, grade) + self.load[i]
 
     def _drawn(self, lead_id: str, kind: LeadClass) -> int:
-        """By lot, the score being the chance. The draw is the lead's own: neither the batch nor its order moves it."""
-        roster = kind.roster
-        members, load = roster.members(kind), self.load
-        if not kind.passed & ~roster.full:
-            return NOBODY
-        draws = _draws(self.policy.seed, lead_id)
-        for who, chance in draws:
-            i, grade = members[who * len(members) >> 32]
+        """By lot, the score being the chance. The lot is the lead's and the partner's own: nobody else moves it.
+
+        A race in which each partner needs an exponential time, the shorter the higher its score: who is not there, or
+        full, changes nothing for the others, and that one wins first with a chance of its score over the sum of scores.
+        """
+        roster, load, lots = kind.roster, self.load, self._lots
+        lead = _number(self.policy.seed, lead_id)
+        winner, longest, by_score = NOBODY, -inf, False
+        for i, grade in roster.members(kind):
             rank = roster.rank(i, grade) + load[i]
-            if rank >= 0 and chance * 10_000 >> 32 < rank >> SCORE_AT:
-                return rank
-        ranks = [rank for i, grade in members if (rank := roster.rank(i, grade) + load[i]) >= 0]
-        sums = list(accumulate(rank >> SCORE_AT for rank in ranks))
-        if sums[-1] == 0:
-            sums = list(range(1, len(ranks) + 1))
-        return ranks[bisect_right(sums, draws[0][1] * sums[-1] >> 32)]
+            if rank < 0:
+                continue
+            score = rank >> SCORE_AT
+            if score and not by_score:
+                winner, longest, by_score = NOBODY, -inf, True
+            if score or not by_score:  # an even chance for all where nobody has any score
+                time = log(_mixed(lead ^ lots[i])) / (score or 1)
+                if time > longest:
+                    winner, longest = rank, time
+        return winner
 
     # --- what partners have left ---
 
@@ -237,7 +263,8 @@ class Board:
         """Why a partner can take no more."""
         capacity, taken = self.policy.capacity, self._taken[i]
         for has, most, words in (
-            (self._week[i], self._weekly[i], "this week"), (self._day[i], capacity.daily, "today"),
+            (self._week[i], self._weekly[i] if self._by_week else None, "this week"),
+            (self._day[i], capacity.daily, "today"),
             (self._open[i], capacity.max_open, "open"),
         ):  # fmt: skip
             if most is not None and has + taken >= most:
@@ -261,26 +288,26 @@ class Board:
         return roster.bits[roster.place[i]]
 
 
+def _own(number: int | None, usual: int) -> int:
+    return usual if number is None else max(number, 0)
+
+
 def fraction(seed: int, name: str) -> float:
     """A number in [0, 1) that is the same for the same seed and name in every process."""
     digest = hashlib.blake2b(f"{seed}:{name}".encode(), digest_size=6).digest()
     return int.from_bytes(digest, "big") / (1 << 48)
 
 
-def _draws(seed: int, name: str) -> list[tuple[int, int]]:
-    """Pairs of numbers below 2**32, the same for the same seed and name in every process."""
-    digest = hashlib.blake2b(f"{seed}:{name}".encode(), digest_size=8 * _DRAWS).digest()
-    numbers = struct.unpack(f"<{2 * _DRAWS}I", digest)
-    return list(zip(numbers[::2], numbers[1::2], strict=True))
+def _number(seed: int, name: str) -> int:
+    """A number below 2**64 that is the same for the same seed and name in every process."""
+    return int.from_bytes(hashlib.blake2b(f"{seed}:{name}".encode(), digest_size=8).digest(), "big")
 
 
-def in_order(priorities: Sequence[float], ids: Sequence[str]) -> Sequence[int]:
-    """The positions of leads in the order in which they choose: by priority, then by id."""
-    given = range(len(ids))
-    pairs = zip(priorities, islice(priorities, 1, None), ids, islice(ids, 1, None), strict=False)
-    if all(p > q or (p == q and a < b) for p, q, a, b in pairs):
-        return given  # they come so from the warehouse
-    return sorted(sorted(given, key=ids.__getitem__), key=priorities.__getitem__, reverse=True)
+def _mixed(number: int) -> float:
+    """A number between 0 and 1, neither of them, in which every bit of `number` counts (the end of SplitMix64)."""
+    number = (number ^ number >> 30) * 0xBF58476D1CE4E5B9 & _WORD
+    number = (number ^ number >> 27) * 0x94D049BB133111EB & _WORD
+    return ((number ^ number >> 31) + 0.5) / (_WORD + 1)
 
 
 def reasons(codes: Sequence[str], failed: Sequence[int], full: int, outscored: int) -> dict[str, int]:
@@ -291,20 +318,16 @@ def reasons(codes: Sequence[str], failed: Sequence[int], full: int, outscored: i
 
 
 class Batch:
-    """The leads of one batch as columns: each an id, a priority and a class. `leads`: `LeadFacts`, or such tuples."""
+    """The leads of one batch, each with its class and its place in the order. `leads`: columns, or `LeadFacts`."""
 
-    def __init__(self, board: Board, leads: Iterable[tuple[Any, ...]]) -> None:
+    def __init__(self, board: Board, leads: LeadColumns | Iterable[tuple[Any, ...]]) -> None:
+        from prm_sync.rules.routing.columns import LeadColumns, columns_of, in_order
+
+        given = leads if isinstance(leads, LeadColumns) else columns_of(leads)
         self.board = board
-        self.ids: list[str] = []
-        self.priorities = array("d")
-        self.kind_of = array("I")
-        known, kind_of, ids, priorities = board.known, self.kind_of.append, self.ids.append, self.priorities.append
-        for lead in leads:
-            number = known(lead[_ALIKE])
-            kind_of(board.number_of(LeadFacts._make(lead)) if number is None else number)
-            ids(lead[0])
-            priorities(lead[1])
-        self.order = in_order(self.priorities, self.ids)
+        self.ids = given.ids
+        self.kind_of = board.classes_of(given)  #: the number of each lead's class
+        self.order = in_order(given.priorities, given.ids)
         self.ranks = array("q", [NOBODY]) * len(self.ids)  #: the rank of each lead's winner, or NOBODY
         self.full = array("I", [0]) * len(self.ids)  #: of each lead the partners that were full
         self.related = bytearray(len(self.ids))  #: 1: got for serving the account already

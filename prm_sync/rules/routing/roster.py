@@ -10,14 +10,15 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from prm_sync.canonical.places import PLACES
 from prm_sync.rules.fold import fold
 from prm_sync.rules.routing.eligibility import Rule, RuleBook
 from prm_sync.rules.routing.facts import CAPACITY, ELIGIBLE, POINTS, Candidate, LeadFacts, Outcome, PartnerFacts
-from prm_sync.rules.routing.score import Scale
+from prm_sync.rules.routing.score import NEARNESSES, SAME_REGION, Scale
 
 # A rank is one whole number: points of the score, the partner's lot, the number of its grade. Of two the larger wins.
 SCORE_AT: Final = 24
-LOT_AT: Final = 4
+LOT_AT: Final = 6
 LOT: Final = (1 << SCORE_AT - LOT_AT) - 1
 GRADE: Final = (1 << LOT_AT) - 1
 NOBODY: Final = -1
@@ -38,12 +39,13 @@ class LeadClass:
     owner: int = NOBODY  #: place of the partner that is preferred, since it serves the account
     product: int | None = None  #: partners that name the lead's product; None: it has none
     industry: int | None = None
-    country: int = 0  #: partners that sit in the lead's country
-    region: int = 0
+    near: tuple[tuple[int, int], ...] = ()  #: (nearness, partners that sit so near), nearest first; (): all alike
     shortlist: tuple[int, ...] | None = None  #: ranks without load of the best, best first
     only: int = 0  #: the one rank of the shortlist, where there is nobody beyond it
     beyond: int = FULL  #: no rank outside the shortlist is higher
     size: int = 6  #: of the shortlist
+    top: int = NOBODY  #: the rank that was found last, load and all
+    top_load: int = 0  #: what its partner's load was then
     members: tuple[tuple[int, int], ...] | None = None  #: (partner, grade) of all that passed, by partner id
     full_of: int = 0  #: `roster.full` when `full` was counted
     full: int = 0  #: how many of those that passed have no capacity left
@@ -73,10 +75,11 @@ class Roster:
         self._masks: list[dict[Hashable, int]] = [{} for _ in book.asking]
         self._asked = [(n, rule.given, self._masks[n]) for n, rule in enumerate(book.asking)]
         self._named: dict[tuple[str, str], int] = {}
-        self._near: dict[tuple[str, str | None], int] = {}
+        self._in_region: dict[str, int] = {}  #: partners by the code of their region
+        self._at: dict[str | None, int] = {}  #: every partner, by the code of its place
         self._index_names()
         self._fits: dict[tuple[str | None, str | None], tuple[int | None, int | None]] = {}
-        self._places: dict[tuple[str, str | None], tuple[int, int]] = {}
+        self._places: dict[tuple[str | None, str | None], tuple[tuple[int, int], ...]] = {}
         self.rows: dict[int, Candidate] = {}  #: what `row` made so far
 
     # --- the rules ---
@@ -93,12 +96,14 @@ class Roster:
                 if left != passed:
                     failed[first + n] = (passed ^ left).bit_count()
                     passed = left
+                    if not left:
+                        break
         found = LeadClass(number, self, passed, passed.bit_count(), failed)
         if passed:
             if self._scale.by_fit:
                 found.product, found.industry = self._naming(lead.product, lead.industry)
-            if self._scale.by_distance and lead.country:
-                found.country, found.region = self._sitting(lead.country, lead.region)
+            if self._scale.by_distance:
+                found.near = self._nearnesses(lead.country, lead.region)
         return found
 
     def _naming(self, product: str | None, industry: str | None) -> tuple[int | None, int | None]:
@@ -111,14 +116,26 @@ class Roster:
             )
         return self._fits[key]
 
-    def _sitting(self, country: str, region: str | None) -> tuple[int, int]:
-        """Who sits in a country, and in a region of it."""
+    def _nearnesses(self, country: str | None, region: str | None) -> tuple[tuple[int, int], ...]:
+        """All partners, by how near they sit to a place."""
         key = (country, region)
         if key not in self._places:
-            code = country.upper()
-            known = self._book.atlas.region_of(code, region)
-            self._places[key] = (self._near.get((code, None), 0), self._near.get((code, known), 0) if known else 0)
+            code, place = self._place(country, region)
+            same = self._in_region.get(code, 0) if code else 0
+            found = {SAME_REGION: same}
+            for there, partners in self._at.items():
+                nearness = self._scale.nearness(place, there)
+                found[nearness] = found.get(nearness, 0) | (partners & ~same)
+            nearest_first = sorted(found.items(), key=lambda item: self._scale.by_nearness(item[0]))
+            self._places[key] = tuple((nearness, some) for nearness, some in nearest_first if some)
         return self._places[key]
+
+    def _place(self, country: str | None, region: str | None) -> tuple[str | None, str | None]:
+        """The code of a region, where it has one, and of the smallest place that holds it and is known."""
+        if not country:
+            return None, None
+        code = self._book.atlas.region_of(country.upper(), region)
+        return code, next((c for c in (code, country.upper()) if c in PLACES), None)
 
     def ruled_out(self, lead: LeadFacts) -> Iterator[tuple[int, Rule]]:
         """Every partner that may not have a lead, with the first rule that it fails."""
@@ -186,10 +203,10 @@ class Roster:
             for kind, names in (("product", p.products), ("industry", p.industries)):
                 for name in set(map(fold, names)):
                     self._named[kind, name] = self._named.get((kind, name), 0) | bit
-            if p.country:
-                country = p.country.upper()
-                for region in {None, self._book.atlas.region_of(country, p.region)}:
-                    self._near[country, region] = self._near.get((country, region), 0) | bit
+            code, place = self._place(p.country, p.region)
+            self._at[place] = self._at.get(place, 0) | bit
+            if code:
+                self._in_region[code] = self._in_region.get(code, 0) | bit
 
     # --- the score ---
 
@@ -203,22 +220,21 @@ class Roster:
         else:
             whole, half = product & industry, product ^ industry
         parts: list[tuple[int, int]] = []
-        for grade, named in ((6, whole), (3, half)):
+        for grade, named in ((2 * NEARNESSES, whole), (NEARNESSES, half), (0, partners)):
             here = partners & named
-            if here:
+            if not here:
+                continue
+            partners ^= here
+            for nearness, some in kind.near:
+                there = here & some
+                if there:
+                    parts.append((grade + nearness, there))
+                    here ^= there
+                    if not here:
+                        break
+            if here:  # distance does not count
                 parts.append((grade, here))
-                partners ^= here
-        if partners:
-            parts.append((0, partners))
-        if not kind.country:
-            return parts
-        split: list[tuple[int, int]] = []
-        for grade, here in parts:
-            region = here & kind.region
-            country = (here ^ region) & kind.country
-            other = here ^ region ^ country
-            split += [(grade + n, s) for n, s in ((2, region), (1, country), (0, other)) if s]
-        return split
+        return parts
 
     def shorten(self, kind: LeadClass) -> None:
         """The shortlist of a class anew: the highest ranks without load of those that have capacity."""
@@ -261,7 +277,7 @@ class Roster:
             load = score - win_rate - response - tier - grade.fit - grade.distance
             terms = (grade.fit, win_rate, response, load, tier, grade.distance)
             parts = tuple(points / POINTS for points in terms)
-            found = self.rows[rank] = Candidate(self._partners[i].id, ELIGIBLE, "", score / POINTS, parts)
+            found = self.rows[rank] = Candidate(self._partners[i].id, ELIGIBLE, grade.where, score / POINTS, parts)
         return found
 
     def full_row(self, i: int, words: str) -> Candidate:

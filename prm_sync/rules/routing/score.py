@@ -5,8 +5,10 @@ Whole points are added in any order to the same sum, so that a batch and a singl
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from prm_sync.canonical.places import PLACES, km_between
 from prm_sync.rules.fold import fold
 from prm_sync.rules.routing.facts import POINTS, TERMS, PartnerFacts
 from prm_sync.rules.routing.policy import RoutingPolicy
@@ -15,6 +17,11 @@ FITS = (0.0, 0.5, 1.0)
 """Every fit there is: of product and industry, as far as the lead names them, the partner names none, half or all."""
 LOAD_STEPS = 20
 """The free share of the capacity counts in twentieths, rounded down: scores do not move at every offer."""
+NEAR_STEPS = 10
+"""Nearness counts in tenths, rounded down: leads and partners at like distances have like scores."""
+SAME_REGION, SAME_COUNTRY, UNKNOWN = NEAR_STEPS, NEAR_STEPS + 1, NEAR_STEPS + 2
+NEARNESSES = UNKNOWN + 1
+"""How many nearnesses there are. Those below `NEAR_STEPS` are tenths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +30,7 @@ class Grade:
 
     fit: int
     distance: int
+    where: str  #: the nearness in words
 
 
 class Scale:
@@ -33,10 +41,12 @@ class Scale:
         total = sum(policy.score.weights)
         self._most = dict(zip(TERMS, (w / total for w in policy.score.weights), strict=True))
         self._tiers = {name.casefold(): value for name, value in policy.score.tier.tiers.items()}
-        distance = policy.score.distance
-        near = (0.0, distance.same_country, distance.same_region)
-        #: number of a grade = 3 * position of the fit + position of the nearness: none, country, region
-        self.grades = tuple(Grade(self._points("fit", f), self._points("distance", n)) for f in FITS for n in near)
+        #: number of a grade = NEARNESSES * position of the fit + nearness
+        self.grades = tuple(
+            Grade(self._points("fit", fit), self._points("distance", value), where)
+            for fit in FITS for value, where in self._nearnesses()
+        )  # fmt: skip
+        self._nearness: dict[tuple[str, str], int] = {}
         self.by_distance = policy.score.distance.weight > 0
         self.by_fit = policy.score.fit.weight > 0
         self.loads = tuple(self._points("load", step / LOAD_STEPS) for step in range(LOAD_STEPS + 1))
@@ -53,6 +63,33 @@ class Scale:
     def load(self, week: int, weekly: int) -> int:
         """Position in `loads` of a partner with so many offers this week, of so many that it can take."""
         return max(0, LOAD_STEPS * (weekly - week) // weekly) if weekly > 0 else 0
+
+    def nearness(self, one: str | None, other: str | None) -> int:
+        """How near two places are to one another, by their codes in `PLACES`, when they are not in the same region."""
+        if one is None or other is None:
+            return UNKNOWN
+        if (one, other) not in self._nearness:
+            km, half = km_between(PLACES[one], PLACES[other]), self._score.distance.half_after_km
+            tenths = min(int(NEAR_STEPS * half / (half + km)), NEAR_STEPS - 1)
+            in_country_only = one[:2] == other[:2] and (one == one[:2] or other == other[:2])
+            vague = in_country_only and tenths < self._score.distance.unknown * NEAR_STEPS
+            self._nearness[one, other] = SAME_COUNTRY if vague else tenths
+        return self._nearness[one, other]
+
+    def by_nearness(self, nearness: int) -> int:
+        """What sorts the nearest first."""
+        return -self.grades[nearness].distance
+
+    def _nearnesses(self) -> Iterable[tuple[float, str]]:
+        """The value and the words of each nearness."""
+        terms = self._score.distance
+        km = [terms.half_after_km * (NEAR_STEPS / n - 1) for n in range(1, NEAR_STEPS + 1)]  # the farthest of each
+        words = [f"more than {km[0]:,.0f} km away"]
+        words += [f"{a:,.0f} to {b:,.0f} km away" for a, b in zip(km[1:], km, strict=False)]
+        tenths = [(n / NEAR_STEPS, text if terms.weight else "") for n, text in enumerate(words)]
+        others = ((terms.same_region, "in the same region"), (terms.unknown, "in the same country"),
+                  (terms.unknown, "distance not known"))  # fmt: skip
+        return [*tenths, *((value, text if terms.weight else "") for value, text in others)]
 
     def _win_rate(self, partner: PartnerFacts, segment: str | None) -> float:
         rule = self._score.win_rate
