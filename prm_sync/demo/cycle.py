@@ -196,6 +196,7 @@ def _round(
         keep.append(measure(app))
         _push(app, "crm", "Lead", this)
         _push(app, "crm", "Account", this)
+        _push(app, "crm", "Opportunity", this)
         _push(app, "crm", "Case", this)
         step.done(f"{this.sum('written', *PUSHES, connection='crm')} leads, partners and cases written")
     with say.step("push to the partners' folder") as step:
