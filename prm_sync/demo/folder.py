@@ -49,7 +49,7 @@ AUTHORITY_HEAD = """\
 """
 
 SHARING_HEAD = """\
-# What may leave for partners. As shipped, but for one field: of a lead's family name a bronze partner sees the initials.
+# What may leave for partners. As shipped, but: of a lead's family name a bronze partner sees the initials.
 """
 
 
