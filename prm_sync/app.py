@@ -21,9 +21,9 @@ from prm_sync.connect import registry
 from prm_sync.connect.protocol import Connector, Context, Limit, Session
 from prm_sync.errors import ConfigError
 from prm_sync.project import Limits, ProjectFile, connection_config, read_project
-from prm_sync.rules import authority, identity, precedence, registrations, sharing, signals, survivorship
+from prm_sync.rules import authority, identity, incentives, precedence, registrations, sharing, signals, survivorship
 from prm_sync.rules.mapping import Back, Compiled, MappingSpec, compile_back, compile_mapping, load_all
-from prm_sync.rules.routing import RoutingPolicy, load_routing
+from prm_sync.rules.routing import CasePolicy, RoutingPolicy, load_cases, load_routing
 from prm_sync.settings import Settings
 from prm_sync.surviving import surviving
 from prm_sync.warehouse import db as database
@@ -35,7 +35,7 @@ from prm_sync.yamlfile import did_you_mean
 
 log = logging.getLogger(__name__)
 
-MatchKeys = Callable[[Sequence[Any]], Sequence[int | None]]  #: always MATCH_KEYS many
+MatchKeys = Callable[[Sequence[Sequence[Any]]], Sequence[Sequence[int | None]]]  #: of rows, always MATCH_KEYS many each
 Clock = Callable[[], datetime]
 
 
@@ -80,6 +80,8 @@ class Policies:
     survivorship: precedence.SurvivorshipPolicy
     authority: precedence.AuthorityPolicy
     registrations: registrations.RegistrationPolicy
+    incentives: incentives.IncentivePolicy
+    cases: CasePolicy
     signals: signals.SignalPolicy
 
 
@@ -246,13 +248,16 @@ def load_policies(folders: Sequence[Path], connections: Collection[str] | None =
     def path(name: str) -> Path:
         return next((f / name for f in folders if (f / name).is_file()), shipped("policies") / name)
 
+    routing = load_routing(path("routing.yaml"))
     return Policies(
-        load_routing(path("routing.yaml")),
+        routing,
         identity.load_identity(path("identity.yaml")),
         sharing.load_sharing(path("sharing.yaml")),
         precedence.load_survivorship(path("survivorship.yaml"), connections),
         precedence.load_authority(path("authority.yaml"), connections),
         registrations.load_registrations(path("registrations.yaml")),
+        incentives.load_incentives(path("incentives.yaml")),
+        load_cases(path("cases.yaml"), routing),
         signals.load_signals(path("signals.yaml")),
     )
 

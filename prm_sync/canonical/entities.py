@@ -16,6 +16,8 @@ PARTNER_TYPES = (
     "contractor", "broker", "market_maker", "marketer", "technology", "other",
 )  # fmt: skip
 CASE_STATUSES = ("new", "assigned", "accepted", "in_progress", "waiting", "resolved", "closed", "reopened")
+CASE_PRIORITIES = ("low", "medium", "high", "critical")
+USUAL_PRIORITY = "medium"  #: what a case without a priority counts as
 REGISTRATION_STATUSES = (
     "draft", "submitted", "under_review", "pending_approval", "approved", "rejected", "duplicate", "incomplete",
     "cancelled", "converted", "won", "lost", "expired",
@@ -24,6 +26,10 @@ ORDER_STATUSES = ("placed", "confirmed", "picked", "shipped", "delivered", "dela
 AGREEMENT_STATUSES = ("draft", "sent", "signed", "active", "expiring", "expired", "terminated", "renewed")
 CERTIFICATION_STATUSES = ("requested", "granted", "expiring", "lapsed", "revoked")
 CREDITS = ("sourced", "influenced", "fulfilled", "none")
+INCENTIVE_KINDS = ("spiff", "rebate", "referral_fee", "bonus", "mdf", "other")
+CLAIM_STATUSES = (
+    "accrued", "submitted", "held", "approved", "scheduled", "paid", "declined", "reversed", "expired",
+)  # fmt: skip
 MEASURES = ("leads", "won", "orders", "cases")
 METRICS = ("revenue", "leads", "deals", "certifications")
 
@@ -196,10 +202,19 @@ CASE = Entity(
         _ref("account_ref", "account", "Whose case it is", "R070"), _ref("contact_ref", "contact", "Who asks", "R070"),
         _ref("partner_ref", "partner", "The partner who serves", "R070"), _text("product", "Product concerned", "R070"),
         _choice("status", "State of the case", CASE_STATUSES, "R070"),
-        _choice("priority", "How urgent it is", ("low", "medium", "high", "critical"), "R086"), _COUNTRY,
+        _choice("priority", "How urgent it is", CASE_PRIORITIES, "R086"), _COUNTRY,
+        Field("language", Kind.LANGUAGE, "Language of the person who asks, ISO 639-1; else the contact's", "R134",
+              _PERSON),
+        _text("required_certification", "Certificate that a partner needs to serve this case", "R029"),
         Field("opened_at", Kind.INSTANT, "When the customer asked", "R083"),
         Field("first_response_at", Kind.INSTANT, "First answer", "R083"),
-        Field("resolved_at", Kind.INSTANT, "When it was solved", "R083"), _SHARED_KEY, _CREATED, _IS_TEST,
+        Field("resolved_at", Kind.INSTANT, "When it was solved", "R083"), *_SHARING,
+        _text("offer_key", "The offer that the record answers, as this system gave it to the source", "R070"),
+        _choice("answer", "What the partner said to the offer", ("accepted", "declined"), "R070"),
+        Field("answered_at", Kind.INSTANT, "When the partner answered", "R070"),
+        _text("decline_reason", "Why the partner declined, in the PRM's words", "R070"),
+        _choice("partner_stage", "How far the partner is with the case", ("open", "in_progress", "resolved"), "R070"),
+        _text("resolution", "What the partner did, in its words", "R086", _PERSON), _SHARED_KEY, _CREATED, _IS_TEST,
     ),
 )  # fmt: skip
 
@@ -302,6 +317,25 @@ AGREEMENT = Entity(
     ),
 )  # fmt: skip
 
+INCENTIVE_CLAIM = Entity(
+    "incentive_claim", "What a partner asks for, or is to get, under an incentive programme.", req="R094",
+    fields=(
+        _ref("partner_ref", "partner", "Who is to get it", "R094"),
+        _text("partner_key", "Who is to get it, by the partner's key in the PRM", "R094"),
+        _text("number", "Number or key in the PRM", "R094"),
+        _text("programme", "Programme, as policies/incentives.yaml names it; empty: not told", "R094"),
+        _choice("kind", "What kind of incentive", INCENTIVE_KINDS, "R094"),
+        _ref("order_ref", "order", "The order it is for", "R094"),
+        _text("order_number", "The order it is for, by its number", "R094"),
+        _text("deal_number", "The deal it is for, by the number of its registration in the PRM", "R094"),
+        _money("amount", "Claimed amount", "R094"), _CURRENCY,
+        _choice("status", "State of the claim", CLAIM_STATUSES, "R094"),
+        Field("claimed_at", Kind.INSTANT, "When it was claimed", "R094"),
+        Field("decided_at", Kind.INSTANT, "When it was approved or declined", "R094"),
+        Field("paid_at", Kind.INSTANT, "When it was paid", "R094"), _CREATED, _IS_TEST,
+    ),
+)  # fmt: skip
+
 ACTIVITY = Entity(
     "activity", "Something that was done: a call, a mail, a visit, a log-in.", req="R018",
     fields=(
@@ -328,6 +362,7 @@ FEEDBACK = Entity(
         _ref("partner_ref", "partner", "By or about which partner", "R033"),
         _text("partner_key", "By or about which partner, by its key in the PRM", "R033"),
         _ref("account_ref", "account", "By which account", "R085"),
+        _text("account_number", "By or about which account, by the seller's own number of it", "R075"),
         _ref("contact_ref", "contact", "By which person", "R077"),
         Field("at", Kind.INSTANT, "When", "R085"), *_SHARING, _SHARED_KEY, _CREATED, _IS_TEST,
     ),
@@ -352,7 +387,7 @@ ENTITIES: dict[str, Entity] = {
     e.name: e
     for e in (
         ACCOUNT, CONTACT, PARTNER, PARTNER_USER, LEAD, OPPORTUNITY, ORDER, CASE, DEAL_REGISTRATION, TARGET,
-        CERTIFICATION, AGREEMENT, ACTIVITY, FEEDBACK, SIGNAL,
+        CERTIFICATION, AGREEMENT, INCENTIVE_CLAIM, ACTIVITY, FEEDBACK, SIGNAL,
     )
 }  # fmt: skip
 """Every entity by its name, in the order in which they are refined."""
@@ -376,6 +411,13 @@ LEAD_FACTS = (
     Field("offer_rank", Kind.INTEGER, "1 for the first offer of the lead, 2 for the next ...", "R045"),
 )  # fmt: skip
 
+_SAID_FACTS = (
+    Field("feedback_score", Kind.NUMBER, "Latest feedback by or about it: score in percent of the best", "R075"),
+    Field("feedback_theme", Kind.TEXT, "What that feedback is about", "R075"),
+    Field("feedback_text", Kind.TEXT, "That feedback in words", "R075", _PERSON),
+    Field("feedback_at", Kind.INSTANT, "When it was given", "R075"),
+)  # fmt: skip
+
 PARTNER_FACTS = (
     Field("id", Kind.TEXT, "The partner's id here"),
     Field("perf_period", Kind.TEXT, "Month of the figures, YYYY-MM", "R113"),
@@ -390,6 +432,62 @@ PARTNER_FACTS = (
           "Won with primary credit `sourced`, by close date, in minor units of `perf_currency`", "R034"),
     Field("perf_currency", Kind.CURRENCY, "Currency of the revenue", "R034"),
     Field("perf_attainment", Kind.NUMBER, "actual / target of the revenue target of the period, 1 = reached", "R035"),
+    Field("perf_cases", Kind.INTEGER, "Service cases given to the partner in the month", "R083"),
+    Field("perf_case_response_hours", Kind.NUMBER, "Median hours from the offer of a case to the first answer to the "
+          "customer", "R083"),
+    Field("perf_case_resolution_hours", Kind.NUMBER, "Median hours from the opening of a case to its solution", "R083"),
+    Field("perf_score", Kind.NUMBER, "Partner score of the quarter up to that month, 0 to 100", "R031"),
+    Field("agreement_state", Kind.CHOICE, "State of the agreement on the day, over all contracts", "R008",
+          choices=("in_force", "expiring", "expired", "unsigned", "none")),
+    Field("agreement_until", Kind.DATE, "Last day of the agreement that holds longest; empty: no end", "R008"),
+    Field("certificates", Kind.TEXTS, "Certificates valid on the day", "R029"),
+    Field("certificates_until", Kind.DATE, "Day on which the first of them runs out; empty: none does", "R029"),
+    *_SAID_FACTS,
+)  # fmt: skip
+
+CASE_FACTS = (
+    Field("id", Kind.TEXT, "The case's id here"),
+    Field("partner_id", Kind.TEXT, "The partner who has the case now: the latest offer waits or was accepted", "R070"),
+    Field("offer_key", Kind.TEXT, "Key of the latest offer, '<case id>:<rank>'; a PRM gives it back with the answer",
+          "R070"),
+    Field("offer_state", Kind.CHOICE, "State of the latest offer", "R070",
+          choices=("pending", "accepted", "declined", "expired", "withdrawn")),
+    Field("offer_standing", Kind.CHOICE, "The same, and how far the partner is where it was accepted", "R070",
+          choices=("pending", "accepted", "in_progress", "resolved", "closed", "reopened", "declined", "expired",
+                   "withdrawn")),
+    Field("offer_partner_name", Kind.TEXT, "Partner of the latest offer", "R070"),
+    Field("offer_partner_key", Kind.TEXT, "That partner's key in the PRM", "R070"),
+    Field("offered_at", Kind.INSTANT, "When the latest offer was made", "R070"),
+    Field("offer_expires_at", Kind.INSTANT, "When it runs out: the partner is to answer by then", "R083"),
+    Field("offer_resolve_by", Kind.INSTANT, "When the case is to be solved, by its priority", "R083"),
+    Field("offer_answered_at", Kind.INSTANT, "When the partner answered the offer", "R070"),
+    Field("offer_decline_reason", Kind.TEXT, "Why the partner declined", "R070"),
+    Field("offer_partner_stage", Kind.CHOICE, "How far the partner is", "R070",
+          choices=("open", "in_progress", "resolved", "closed", "reopened")),
+    Field("offer_responded_at", Kind.INSTANT, "First answer of the partner to the customer", "R083"),
+    Field("offer_resolved_at", Kind.INSTANT, "When the partner solved it", "R083"),
+    Field("offer_resolution", Kind.TEXT, "What the partner did, in its words", "R086", _PERSON),
+    Field("offer_rank", Kind.INTEGER, "1 for the first offer of the case, 2 for the next ...", "R070"),
+    Field("account_name", Kind.TEXT, "Name of the account", "R070", _COMPANY),
+    Field("account_city", Kind.TEXT, "City of the account", "R070", _COMPANY),
+    Field("account_country", Kind.COUNTRY, "Country of the account, ISO 3166-1 alpha-2", "R070", _COMPANY),
+    Field("contact_name", Kind.TEXT, "Name of the person who asks; empty where the person's data may not leave",
+          "R070", _PERSON),
+    Field("contact_phone", Kind.PHONE, "Their number, E.164; empty where they want no calls", "R070", _PERSON),
+    Field("contact_email", Kind.EMAIL, "Their address; empty where they want no e-mail", "R070", _PERSON),
+)  # fmt: skip
+
+_SERVICE_FACTS = (
+    Field("id", Kind.TEXT, "The record's id here"),
+    Field("served_by_name", Kind.TEXT, "The partner who serves the customer", "R076"),
+    Field("served_by_key", Kind.TEXT, "That partner's key in the PRM", "R076"),
+    Field("served_since", Kind.INSTANT, "Since when", "R076"),
+    Field("served_because", Kind.TEXT, "How we know: named, offer, registration, credit", "R076"),
+    Field("partner_score", Kind.NUMBER, "That partner's score, 0 to 100, of the last whole month", "R076"),
+    Field("partner_response_hours", Kind.NUMBER, "That partner's median hours to answer, of the same month", "R076"),
+    Field("partner_action", Kind.TEXT, "What the partner did last about it", "R076"),
+    Field("partner_action_at", Kind.INSTANT, "When", "R076"),
+    *_SAID_FACTS,
 )  # fmt: skip
 
 FEEDBACK_FACTS = (
@@ -399,7 +497,7 @@ FEEDBACK_FACTS = (
 
 SIGNAL_FACTS = (Field("partner_id", Kind.TEXT, "A partner whose territory holds the region", "R074"),)
 
-OPPORTUNITY_FACTS = (
+DEAL_FACTS = (
     Field("id", Kind.TEXT, "The opportunity's id here"),
     Field("deal_registration_id", Kind.TEXT, "The approved registration behind it", "R048"),
     Field("deal_partner_ref", Kind.REFERENCE, "Who registered it, as the CRM knows the partner", "R050",
@@ -416,6 +514,18 @@ OPPORTUNITY_FACTS = (
     Field("deal_close_date", Kind.DATE, "Expected day of closing of a deal to be made", "R048"),
 )  # fmt: skip
 
+ACCOUNT_FACTS = _SERVICE_FACTS
+OPPORTUNITY_FACTS = (
+    *DEAL_FACTS, *_SERVICE_FACTS[1:],
+    Field("credit_kind", Kind.CHOICE, "Primary credit of a won deal: a partner's, or our own people's", "R050",
+          choices=("sourced", "direct")),
+    Field("credit_partner_name", Kind.TEXT, "The partner who has it; empty: the seller's own people", "R050"),
+    Field("credit_partner_key", Kind.TEXT, "That partner's key in the PRM", "R050"),
+    Field("credit_amount", Kind.MONEY, "Amount that is credited, in minor units of `credit_currency`", "R050"),
+    Field("credit_currency", Kind.CURRENCY, "Currency of that amount", "R050"),
+    Field("influenced_by", Kind.TEXTS, "Keys of the partners who influenced the deal", "R050"),
+)  # fmt: skip
+
 DEAL_REGISTRATION_FACTS = (
     Field("id", Kind.TEXT, "The registration's id here"),
     Field("registration_outcome", Kind.CHOICE, "What was decided", "R048", choices=("approve", "reject", "review")),
@@ -427,8 +537,9 @@ DEAL_REGISTRATION_FACTS = (
 )  # fmt: skip
 
 FACTS: dict[str, tuple[Field, ...]] = {
-    "lead": LEAD_FACTS, "partner": PARTNER_FACTS, "feedback": FEEDBACK_FACTS, "signal": SIGNAL_FACTS,
-    "opportunity": OPPORTUNITY_FACTS, "deal_registration": DEAL_REGISTRATION_FACTS,
+    "lead": LEAD_FACTS, "partner": PARTNER_FACTS, "account": ACCOUNT_FACTS, "case": CASE_FACTS,
+    "feedback": FEEDBACK_FACTS,
+    "signal": SIGNAL_FACTS, "opportunity": OPPORTUNITY_FACTS, "deal_registration": DEAL_REGISTRATION_FACTS,
 }
 """By entity what its view core.<entity>_facts has. A fact `partner_id` says whose the record is, not `partner_ref`."""
 
@@ -440,7 +551,7 @@ SHARED_FACTS = (
 )  # fmt: skip
 """What is known of the copy of a record that a partner sees: no part of the record, so no policy names it."""
 
-UNSAID = frozenset({f.name for f in OPPORTUNITY_FACTS[1:] if f.name != "deal_protected_until"} | {"registration_move"})
+UNSAID = frozenset({f.name for f in DEAL_FACTS[1:] if f.name != "deal_protected_until"} | {"registration_move"})
 """Facts that say nothing where they are empty: their remote fields are left as they are. Others empty theirs."""
 
 

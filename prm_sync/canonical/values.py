@@ -91,20 +91,22 @@ def texts(value: object) -> list[str]:
 # --- internet and telephone -----------------------------------------------------------------------------------------
 
 _ATOM = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+"  # RFC 5322
-_EMAIL = re.compile(rf"{_ATOM}(?:\.{_ATOM})*@((?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z]{{2,}})")
+_LABELS = r"(?:(?!-)[a-z0-9-]{1,63}+(?<!-)\.)+[a-z]{2,63}"
+_EMAIL = re.compile(rf"{_ATOM}+(?:\.{_ATOM}+)*+@{_LABELS}")  # the usual form; `email` reads the others, too
 _WIDE_LOCAL = re.compile(r"[^\s@<>()\[\]\\,;:\"]+")  # RFC 6531 lets all scripts stand before the @
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _URL = re.compile(  # the usual forms; `domain` reads the others, too
-    r"(?:https?://)?(?:www\.)?((?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63})(?:/.*)?"
+    rf"(?:https?://)?(?:www\.)?({_LABELS})(?:/.*)?"
 )
 _TOP = re.compile(r"[a-z]{2,63}|xn--[a-z0-9-]{1,59}")
 
 
 def email(value: object) -> str:
     """An e-mail address, lower case; the domain of other scripts as punycode. Takes "Name <address>", too."""
+    mail = value.strip().lower() if value.__class__ is str else ""
+    if _EMAIL.fullmatch(mail) and len(mail) <= 254 and mail.index("@") <= 64:
+        return mail
     mail = text(value).lower()
-    if len(mail) <= 254 and (found := _EMAIL.fullmatch(mail)) and mail.index("@") <= 64 and "--" not in found[1]:
-        return mail if max(map(len, found[1].split("."))) <= 63 else _refuse("a label of the domain is too long")
     if mail.endswith(">") and "<" in mail:
         mail = mail[mail.rindex("<") + 1 : -1].strip()
     mail = mail.removeprefix("mailto:").strip()
@@ -122,9 +124,10 @@ def email(value: object) -> str:
 
 def domain(value: object) -> str:
     """A host name: of a URL, an address or as it is; without scheme, www, port and path; lower case, punycode."""
-    host = text(value).lower()
+    host = value.strip().lower() if value.__class__ is str else ""
     if len(host) <= 253 and (found := _URL.fullmatch(host)):
         return found[1]
+    host = text(value).lower()
     host = re.sub(r"^(?:[a-z][a-z0-9+.-]{0,20}:)?//", "", host)
     for end in "/?#":
         host = host.partition(end)[0]
@@ -277,16 +280,25 @@ def money(value: object, currency: str | None) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         return _bounded(value * 10**exponent)
     if isinstance(value, float) and abs(value) < _CERTAIN:
-        scale: int = 10**exponent
-        minor = round(value * scale)
-        if minor / scale == value:  # the float means exactly this amount; else go by its digits
-            return minor
+        try:
+            return minor(value, 10**exponent)
+        except ValueError:  # go by its digits
+            pass
     if isinstance(value, str):
         value = _without_currency(text(value), currency)
         if exponent <= 2 and re.fullmatch(r"[+-]?[1-9]\d{0,2}\.\d{3}", value):
             raise ValueError("not clear: a decimal point or thousands")
     made = _decimal(value, comma_thousands=exponent <= 2)
     return _bounded(int(made.scaleb(exponent, _EXACT).to_integral_value(ROUND_HALF_EVEN, _EXACT)))
+
+
+def minor(value: float, scale: int | None) -> int:
+    """Minor units of an amount, where the float means exactly them. Raises ValueError where that is not certain."""
+    if scale is not None and -_CERTAIN < value < _CERTAIN:
+        units = round(value * scale)
+        if units / scale == value:
+            return units
+    raise ValueError("not certain")
 
 
 def _without_currency(written: str, currency: str) -> str:

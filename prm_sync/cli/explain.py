@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from prm_sync.app import App
+    from prm_sync.warehouse.offers import Book
 
 LATELY = timedelta(days=30)
-CALLED = ("email", "partner_key", "account_number", "domain", "name")  #: fields by which people name a record
+CALLED = ("email", "partner_key", "account_number", "number", "domain", "name")  #: fields by which people name a record
 
 
 def explain(
-    kind: Annotated[str, typer.Argument(help="lead, partner, account ...", autocompletion=opening.entity_names)],
+    kind: Annotated[str, typer.Argument(help="lead, case, partner, account ...", autocompletion=opening.entity_names)],
     name: Annotated[str, typer.Argument(help="Id here, remote id, <connection>:<remote id>, e-mail address or name.")],
     show_values: terminal.ShowValues = False,
     as_json: terminal.Json = False,
@@ -49,6 +50,7 @@ def id_of(app: App, tx: sa.Connection, kind: str, name: str) -> str:
 def explained(app: App, tx: sa.Connection, kind: str, id_: str, *, show: bool) -> dict[str, Any]:
     """Everything that is known about a record, as one JSON object."""
     from prm_sync.cli import lookups
+    from prm_sync.warehouse.offers import CASES, LEADS
 
     entity = app.entities[kind]
     row = lookups.golden(tx, kind, id_)
@@ -66,10 +68,13 @@ def explained(app: App, tx: sa.Connection, kind: str, id_: str, *, show: bool) -
     }
     if kind == "lead":
         data["known_as"] = lookups.lead_matches(tx, id_) if "opportunity" in app.entities else []
-        data["decisions"] = _decisions(tx, id_)
-        data["offers"] = lookups.offers(tx, id_)
+    if kind in ("lead", "case"):
+        book = LEADS if kind == "lead" else CASES
+        data["decisions"] = _decisions(tx, id_, book)
+        data["offers"] = lookups.offers(tx, id_, book)
     if kind == "partner":
         data["offers_by_state"] = lookups.partner_offers(tx, id_)
+        data["cases_by_state"] = lookups.partner_offers(tx, id_, CASES)
         data["routing_30_days"] = lookups.partner_in_routing(tx, id_, app.clock() - LATELY)
         data["months"] = lookups.partner_months(tx, id_)
     data["writes"] = lookups.writes(tx, kind, id_)
@@ -79,14 +84,14 @@ def explained(app: App, tx: sa.Connection, kind: str, id_: str, *, show: bool) -
     return data
 
 
-def _decisions(tx: sa.Connection, lead_id: str) -> list[dict[str, Any]]:
+def _decisions(tx: sa.Connection, id_: str, book: Book) -> list[dict[str, Any]]:
     from prm_sync.cli import lookups
     from prm_sync.rules.routing import explain as in_words
 
     names = lookups.partner_names(tx)
     return [
         {**d, "words": in_words({**d, "decided_at": d["decided_at"].isoformat()}, names)}
-        for d in lookups.decisions(tx, lead_id)
+        for d in lookups.decisions(tx, id_, book)
     ]
 
 
@@ -102,14 +107,22 @@ def _show(data: dict[str, Any]) -> None:
         for line in decision["words"]:
             terminal.say(line)
     for o in data.get("offers", ()):
+        stage = f" ({o['partner_stage'].replace('_', ' ')})" if o["partner_stage"] else ""
         terminal.say(
-            f"offer {o['rank']} to {o['partner'] or o['partner_id']}: {o['state']}, {terminal.shown(o['offered_at'])}"
+            f"offer {o['rank']} to {o['partner'] or o['partner_id']}: {o['state']}{stage}, "
+            f"{terminal.shown(o['offered_at'])}"
         )
+        if o.get("resolve_by"):
+            times = ("answer by", o["expires_at"]), ("responded", o["responded_at"]), ("resolve by", o["resolve_by"])
+            said = [f"{name} {terminal.shown(at)}" for name, at in (*times, ("resolved", o["resolved_at"])) if at]
+            terminal.say(f"  {', '.join(said)}")
         for e in o["events"]:
             note = f" ({e['note']})" if e["note"] else ""
             terminal.say(f"  {terminal.shown(e['at'])} {e['event']}{'' if e['applied'] else ', moved nothing'}{note}")
     if "offers_by_state" in data:
         terminal.say(f"offers: {terminal.numbers(data['offers_by_state']) if data['offers_by_state'] else 'none'}")
+        if data["cases_by_state"]:
+            terminal.say(f"cases: {terminal.numbers(data['cases_by_state'])}")
         lately = data["routing_30_days"]
         terminal.say(f"routing, last 30 days: {terminal.numbers(lately) if lately else 'no decision names it'}")
         months = (

@@ -8,6 +8,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from prm_sync.warehouse.offers import CASES, LEADS, Book
+
 Row = dict[str, Any]
 
 
@@ -115,22 +117,25 @@ def lead_matches(tx: sa.Connection, lead_id: str) -> list[Row]:
     )
 
 
-def decisions(tx: sa.Connection, lead_id: str) -> list[Row]:
-    return rows(tx, "SELECT * FROM ledger.routing_decision WHERE lead_id = :id ORDER BY rank", id=lead_id)
+def decisions(tx: sa.Connection, id_: str, book: Book = LEADS) -> list[Row]:
+    """Every decision about a lead, or a case."""
+    return rows(tx, f"SELECT * FROM {book.decisions} WHERE {book.key} = :id ORDER BY rank", id=id_)  # noqa: S608
 
 
 def partner_names(tx: sa.Connection) -> dict[str, str]:
     return {r["id"]: r["name"] for r in rows(tx, "SELECT id, name FROM core.partner WHERE name IS NOT NULL")}
 
 
-def offers(tx: sa.Connection, lead_id: str) -> list[Row]:
-    """The offers of a lead, each with what was said about it."""
+def offers(tx: sa.Connection, id_: str, book: Book = LEADS) -> list[Row]:
+    """The offers of a lead, or a case, each with what was said about it."""
+    times = "o.resolve_by, o.responded_at, o.resolved_at, " if book is CASES else ""
     found = rows(
         tx,
-        "SELECT o.id, o.rank, o.partner_id, p.name AS partner, o.state, o.offered_at, o.expires_at, o.answered_at, "
-        "o.decline_reason, o.partner_stage FROM ledger.lead_offer o LEFT JOIN core.partner p ON p.id = o.partner_id "
-        "WHERE o.lead_id = :id ORDER BY o.rank",
-        id=lead_id,
+        "SELECT o.id, o.rank, o.partner_id, p.name AS partner, o.state, o.offered_at, o.expires_at, "  # noqa: S608
+        f"o.answered_at, {times}o.decline_reason, o.partner_stage "
+        f"FROM {book.offers} o LEFT JOIN core.partner p ON p.id = o.partner_id "
+        f"WHERE o.{book.key} = :id ORDER BY o.rank",
+        id=id_,
     )
     events = rows(
         tx,
@@ -144,11 +149,22 @@ def offers(tx: sa.Connection, lead_id: str) -> list[Row]:
     return found
 
 
-def partner_offers(tx: sa.Connection, partner_id: str) -> dict[str, int]:
+def partner_offers(tx: sa.Connection, partner_id: str, book: Book = LEADS) -> dict[str, int]:
     found = rows(
         tx,
-        "SELECT state, count(*) AS n FROM ledger.lead_offer WHERE partner_id = :id GROUP BY 1 ORDER BY 1",
+        f"SELECT state, count(*) AS n FROM {book.offers} WHERE partner_id = :id GROUP BY 1 ORDER BY 1",  # noqa: S608
         id=partner_id,
+    )
+    return {r["state"]: r["n"] for r in found}
+
+
+def cases(tx: sa.Connection) -> dict[str, int]:
+    """Cases that are with partners by how far they are; those that nobody may take are `unassigned`."""
+    found = rows(
+        tx,
+        "SELECT offer_standing AS state, count(*) AS n FROM core.case_facts f JOIN core.\"case\" g USING (id) "
+        "WHERE g.merged_into IS NULL AND g.deleted_at IS NULL AND f.partner_id IS NOT NULL GROUP BY 1 "
+        "UNION ALL SELECT 'unassigned', count(*) FROM mart.unassigned_cases HAVING count(*) > 0 ORDER BY 1",
     )
     return {r["state"]: r["n"] for r in found}
 

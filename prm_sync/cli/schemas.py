@@ -20,10 +20,11 @@ def all_schemas(*, installed: bool = False) -> Mapping[str, dict[str, Any]]:
     from prm_sync.connect import registry
     from prm_sync.project import project_schema
     from prm_sync.rules.identity import identity_schema
+    from prm_sync.rules.incentives import incentives_schema
     from prm_sync.rules.mapping import mapping_schema
     from prm_sync.rules.precedence import authority_schema, survivorship_schema
     from prm_sync.rules.registrations import registrations_schema
-    from prm_sync.rules.routing.policy import routing_schema
+    from prm_sync.rules.routing import cases_schema, routing_schema
     from prm_sync.rules.sharing import sharing_schema
     from prm_sync.rules.signals import signals_schema
 
@@ -32,11 +33,13 @@ def all_schemas(*, installed: bool = False) -> Mapping[str, dict[str, Any]]:
         "mapping": mapping_schema(),
         "prm_sync": project_schema({name: registry.find(name).config for name in names}),
         "routing": routing_schema(),
+        "cases": cases_schema(),
         "identity": identity_schema(),
         "sharing": sharing_schema(),
         "survivorship": survivorship_schema(),
         "authority": authority_schema(),
         "registrations": registrations_schema(),
+        "incentives": incentives_schema(),
         "signals": signals_schema(),
     }
 

@@ -41,6 +41,7 @@ def standing(app: App) -> dict[str, Any]:
         for s in streams:
             s["lag_s"] = round((now - s["read_at"]).total_seconds()) if s["read_at"] else None
         queues, runs = lookups.queues(tx), lookups.last_runs(tx)
+        cases = lookups.cases(tx)
         months = sorted(
             (dict(r._mapping) for r in performance.latest(tx)),  # noqa: SLF001 SQLAlchemy's documented name
             key=lambda r: (-r["period"].toordinal(), -r["sourced_revenue"]),
@@ -51,6 +52,7 @@ def standing(app: App) -> dict[str, Any]:
         "streams": streams,
         "never_read": never,
         **queues,
+        "cases": cases,
         "runs": runs,
         "partners": months[:HEAD],
         "problems": [str(p) for p in app.problems],
@@ -78,6 +80,8 @@ def _show(data: dict[str, Any]) -> None:
     terminal.say(f"quarantine: {terminal.numbers(data['quarantine']) if data['quarantine'] else 'empty'}")
     terminal.say(f"conflicts: {terminal.numbers(data['conflicts']) if data['conflicts'] else 'none'}")
     terminal.say(f"outbox: {terminal.numbers(data['outbox']) if data['outbox'] else 'empty'}")
+    if data["cases"]:
+        terminal.say(f"cases: {terminal.numbers(data['cases'])}")
     for p in data["held"]:
         terminal.say(f"held: {p['connection']}.{p['stream']}: {p['reason']}; `prm-sync approve {p['id']}`", "yellow")
     for d in data["drift"]:

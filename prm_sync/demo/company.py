@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from prm_sync.demo.people import Firm, Person, firm, person
-from prm_sync.demo.words import CERTIFICATES, INDUSTRIES, PRODUCTS, TONGUES
+from prm_sync.demo.words import CERTIFICATES, INDUSTRIES, PRODUCTS, TONGUES, TROUBLES
 
 Row = dict[str, Any]
 
@@ -28,6 +28,7 @@ TIERS = ("platinum", "gold", "silver", "bronze")
 PARTNER_TYPES = ("Partner", "Channel Partner / Reseller", "Installation Partner", "Technology Partner")
 LEAD_STATUSES = ("Open - Not Contacted", "Working - Contacted", "Closed - Not Converted")
 PRIORITIES = ("High", "Medium", "Low")
+SERVES = 2  #: every fourth partner serves: what the CRM calls an installation partner, counted from 0
 MISTAKES = ("invalid_phone", "no_contact_data", "unknown_status", "unknown_country")
 
 
@@ -65,6 +66,8 @@ class _Making:
         places = tuple((tongue, place) for tongue in TONGUES for place in tongue.places)
         self.partner_firms = [firm(rng, n, "partner", places) for n in range(size.partners)]
         self.customers = [firm(rng, n, "customer") for n in range(size.accounts)]
+        served = {f.place.code for n, f in enumerate(self.partner_firms) if n % 4 == SERVES}
+        self.near = [n for n, f in enumerate(self.customers) if f.place.code in served] or [0]
         self.duplicates = 0
         self.bad = dict.fromkeys(MISTAKES, 0)
 
@@ -136,7 +139,8 @@ class _Making:
         f = self.customers[n]
         p = self._person(f)
         return {
-            "AccountId": _sf_id("001", n + 1), "FirstName": p.given, "LastName": p.family, "Title": p.title,
+            "Id": _sf_id("003", 800_000 + n), "AccountId": _sf_id("001", n + 1), "FirstName": p.given,
+            "LastName": p.family, "Title": p.title,
             "Email": p.email, "Phone": p.phone, "MobilePhone": p.mobile, "MailingCity": f.city,
             "MailingCountry": self.rng.choice(f.place.written),
             "HasOptedOutOfEmail": self.rng.random() < 0.03, **self._stamps(),
@@ -202,10 +206,19 @@ class _Making:
         }  # fmt: skip
 
     def _case(self, n: int) -> Row:
+        """Every second one came in lately, from a customer near to somebody who serves, in the customer's language."""
+        product, status = self.rng.choice(PRODUCTS), self.rng.choice(("New", "Working", "Closed"))
+        row = {
+            "AccountId": _sf_id("001", n + 1), "Subject": product, "Origin": "Web", "Status": status,
+            "Priority": self.rng.choice(PRIORITIES), **self._stamps(),
+        }  # fmt: skip
+        if n % 2:
+            return row
+        at, made = self.near[n % len(self.near)], _iso(self.now - timedelta(days=1, hours=n % 9))
         return {
-            "AccountId": _sf_id("001", n + 1), "Subject": self.rng.choice(PRODUCTS), "Origin": "Web",
-            "Status": self.rng.choice(("New", "Working", "Closed")), "Priority": self.rng.choice(PRIORITIES),
-            **self._stamps(),
+            **row, "AccountId": _sf_id("001", at + 1), "ContactId": _sf_id("003", 800_000 + at), "Status": "New",
+            "Subject": TROUBLES[self.customers[at].tongue.code], "Description": product, "CreatedDate": made,
+            "LastModifiedDate": made, "SystemModstamp": made,
         }  # fmt: skip
 
     def _order(self, n: int) -> Row:
@@ -244,6 +257,7 @@ class _Making:
                 "languages": [f.tongue.code, "en"],
                 "certifications": sorted(rng.sample(CERTIFICATES, rng.randint(1, 3))),
                 "weekly_capacity": rng.choice((10, 15, 20, 30)),
+                "partner_type": "service" if n % 4 == SERVES else "reseller",
             },
             **self._prm_stamps(),
         }  # fmt: skip
@@ -324,7 +338,8 @@ class _Making:
 def _exchanged(row: Row, n: int) -> Row:
     """The same contact as a form on the web got it: names exchanged, a private address, the switchboard's number."""
     names = {"FirstName": row["LastName"], "LastName": row["FirstName"]}
-    return {**row, **names, "Email": f"me{n}@private.example", "MobilePhone": None, "Title": None}
+    own = {"Id": _sf_id("003", 900_000 + n), "Email": f"me{n}@private.example", "MobilePhone": None, "Title": None}
+    return {**row, **names, **own}
 
 
 def _spoilt(row: Row, mistake: str) -> Row:

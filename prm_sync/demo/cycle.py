@@ -16,7 +16,7 @@ from rich.console import Console
 from prm_sync.app import App, open_app
 from prm_sync.connect import Connector
 from prm_sync.demo import folder as place
-from prm_sync.demo import found, partners, scenes, show
+from prm_sync.demo import found, offers, partners, scenes, service, show
 from prm_sync.demo.company import Size, company
 from prm_sync.demo.result import DemoResult
 from prm_sync.demo.scenes import Scene
@@ -110,7 +110,7 @@ def run_demo(options: DemoOptions) -> DemoResult:
             step.done(f"{size.leads:,} leads, {size.accounts:,} accounts, {size.partners:,} partners")
         first = _round(app, remote, say, "round 1, Monday: everything is new")
         with say.step("the partners answer for two days") as step:
-            step.done(f"{partners.act(remote, options.seed)} answers")
+            step.done(f"{partners.act(remote, options.seed)} answers; {service.answer(folder)} to service cases")
         remote.set_time(start + timedelta(hours=SECOND_H))
         order = scenes.an_order_ships(app, remote)
         second = _round(app, remote, say, "round 2, Wednesday: answers, offers that ran out, performance")
@@ -126,7 +126,9 @@ def run_demo(options: DemoOptions) -> DemoResult:
             written_back=sum(r.sum("written", *PUSHES, connection="crm") for r in rounds),
             refused=sum(r.sum("refused", *PUSHES) for r in rounds), scenes=_once_each(rounds),
             notices=sum(r.sum("written", *PUSHES, connection="portal") for r in rounds),
-            notice=scenes.shipping_notice(app, order), what_if=scenes.what_if(app, folder, start),
+            offered_again=offers.offered_again(app), masked=offers.masked(app),
+            notice=scenes.shipping_notice(app, order), case=service.routed_case(app),
+            what_if=scenes.what_if(app, folder, start),
             third_run_writes=third.traffic.writes + third.sum("written", *PUSHES, connection="portal"),
             third_run_reads=third.traffic.reads,
             first_run_reads=first.traffic.reads, third_run_records=third.sum("read", "pull"),
@@ -194,11 +196,13 @@ def _round(
         keep.append(measure(app))
         _push(app, "crm", "Lead", this)
         _push(app, "crm", "Account", this)
-        step.done(f"{this.sum('written', *PUSHES, connection='crm')} leads and partners written")
+        _push(app, "crm", "Opportunity", this)
+        _push(app, "crm", "Case", this)
+        step.done(f"{this.sum('written', *PUSHES, connection='crm')} leads, partners and cases written")
     with say.step("push to the partners' folder") as step:
         for stream in dict.fromkeys(m.stream for m in app.back_mappings() if m.connection == "portal"):
             _push(app, "portal", stream, this)
-        step.done(f"{this.sum('written', *PUSHES, connection='portal')} notices and signals written")
+        step.done(f"{this.sum('written', *PUSHES, connection='portal')} notices, signals and cases written")
     for scene in this.scenes[decided:]:
         say.scene(scene)
     for report in keep:

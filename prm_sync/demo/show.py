@@ -16,8 +16,11 @@ from prm_sync.demo.result import DemoResult
 from prm_sync.demo.scenes import Scene
 
 #: What a scene is called.
-TITLES = {"plan": "a held plan", "match": "a match under review", "conflict": "a conflict",
-          "quarantine": "a record in quarantine", "simulate": "what if", "notice": "a shipping notice"}
+TITLES = {
+    "plan": "a held plan", "match": "a match under review", "conflict": "a conflict",
+    "quarantine": "a record in quarantine", "simulate": "what if", "notice": "a shipping notice",
+    "case": "a routed case", "offered_again": "an offer that ran out", "masked": "a masked field",
+}  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -91,8 +94,8 @@ class Story:
         self.console.print(table)
         self._explained(result)
         self.console.print()
-        self.scene(result.notice)
-        self.scene(result.what_if)
+        for scene in (result.offered_again, result.masked, result.notice, result.case, result.what_if):
+            self.scene(scene)
         self._next(result)
         self.console.print(f"\n[bold]{result.seconds:.1f} s[/] in all.")
 

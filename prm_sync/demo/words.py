@@ -171,3 +171,8 @@ INDUSTRIES = (
 CERTIFICATES = ("Security Specialist", "Payments Expert", "Cloud Architect")
 DECLINES = ("no capacity this month", "outside our focus", "existing relationship with a competitor",
             "budget too small")
+TROUBLES = {
+    "zh": "设备无法启动", "ar": "الجهاز لا يعمل منذ أمس", "vi": "Thiết bị không khởi động được",
+    "es": "El equipo se apaga solo", "fa": "دستگاه روشن نمی‌شود", "en": "The unit does not start",
+}  # fmt: skip
+"""By language what customers write when something is broken."""

@@ -71,21 +71,31 @@ def follow_up(work: Registering, ids: Collection[str]) -> int:
 
 
 class _Following:
-    """The registrations of one pass, in the order of their turn: an earlier one has the deal, a later one shares it."""
+    """The registrations of one pass: first those that have a deal, then those that share one, then the others.
+
+    Among these in the order of their turn: an earlier one has the deal, a later one shares it.
+    """
 
     def __init__(self, work: Registering, rows: Sequence[sa.Row[Any]]) -> None:
         self.work, self.policy, self.home = work, work.policy, home_of(work.app)
         self.claims = work.rows([r.id for r in rows])
-        self.rows = sorted(rows, key=lambda r: turn(self.claims[r.id]) if r.id in self.claims else (float("inf"), r.id))
+        self.rows = sorted(rows, key=self._place)
         known = {i for r in rows for i in (r.deal_id, r.linked_id, r.own_id) if i is not None}
-        self.deals, self.speaking = deals.opportunities(work.tx, known), deals.speaking(work.tx, known)
+        self.deals = deals.opportunities(work.tx, known)
+        batch = {r.id for r in rows}
+        self.speaking = {deal: r for deal, r in deals.speaking(work.tx, known).items() if r not in batch}
         self.found: dict[str, Followed] = {}
         # Only a registration without a deal asks for its customer, and for others of the same deal.
         without = [c for r in rows if (c := self.claims.get(r.id)) is not None and self._has_no_buyer(r)]
         self.accounts: Index = index_of(work.held_near(without, "account", anybodys=True) if without else ())
         others = work.registrations_near(without) if without else []
         self.registrations: Index = index_of([*others, *self.claims.values()])
-        self.kept = deals.kept(work.tx, [c.id for c in others])
+        self.kept = deals.kept(work.tx, [c.id for c in others if c.id not in batch])
+
+    def _place(self, row: sa.Row[Any]) -> tuple[int, tuple[float, str]]:
+        claim = self.claims.get(row.id)
+        rank = 0 if row.how in SPEAKS else 1 if row.how == "shares" else 2
+        return rank, turn(claim) if claim is not None else (float("inf"), row.id)
 
     def all(self) -> list[Followed]:
         for row in self.rows:
@@ -94,7 +104,8 @@ class _Following:
 
     def _one(self, row: sa.Row[Any]) -> Followed:
         claim = self.claims.get(row.id)
-        deal_id = row.own_id or row.linked_id or (row.deal_id if row.how in {*SPEAKS, "shares"} else None)
+        shared = row.how == "shares" and (row.deal_id in self.deals or row.deal_id in self.speaking)
+        deal_id = row.own_id or row.linked_id or (row.deal_id if row.how in SPEAKS or shared else None)
         if row.outcome != "approve" or not row.alive or (claim is None and deal_id is None):
             return self._over(row)
         how: How | None
@@ -134,7 +145,8 @@ class _Following:
         if deal_id is not None:
             if self.speaking.get(deal_id, row.id) != row.id:
                 return "shares", deal_id
-            return row.how if row.how in SPEAKS else "made" if deal_id == row.own_id else "linked", deal_id
+            made = deal_id == row.own_id or deal_id not in self.deals
+            return row.how if row.how in SPEAKS else "made" if made else "linked", deal_id
         if claim is None:
             return None, None
         first = first_of(claim, [c for c in near(claim, self.registrations) if self._open_deal(c.id)], self.policy)

@@ -223,7 +223,7 @@ class _Comparing:
         found: dict[str, list[str]] = {}
         if not records or self.state.mapping_hash != self.mapping_hash or self.state.behind:
             return found  # not mapped by these mappings yet: there is nothing to hold the rows to
-        received = [raw.received(self.state, r) for r in records]
+        received = raw.received(self.state, records)
         received = laid_over(tx, self.state, received, self.run.started_at)
         for m in self.mappings:
             made = canonical(tx, self.state, m, received, drifted.held(m.spec, self.gone))

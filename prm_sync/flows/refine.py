@@ -24,6 +24,7 @@ from prm_sync.warehouse.runs import running
 log = logging.getLogger(__name__)
 
 CATCH_UP_ROWS = 5_000
+LOOK_EVERY_S = 1.0  #: each look counts the rows that wait
 
 
 def refine(app: App, entities: Sequence[str] | None = None, *, dagster_run_id: str | None = None) -> FlowReport:
@@ -89,7 +90,7 @@ def refining_meanwhile(
 
     def work() -> None:
         try:
-            while not stop.wait(0.2):
+            while not stop.wait(LOOK_EVERY_S):
                 for name in entities:
                     refine_entity(app, name, report, at_least=max(at_least, report.numbers.get("refined", 0)))
         except BaseException as e:  # noqa: BLE001 - raised in the caller's thread below

@@ -153,17 +153,18 @@ class Registering:
     # --- verdicts ---
 
     def _judge_all(self, ids: Iterable[str]) -> None:
-        """Judge these, and what depends on what was decided about them, until nothing is news any more."""
+        """Judge these, and those whom one that was rejected by that does not hold up any more, until there is none."""
         asked = set(ids)
         while asked:
-            news = self._judge(asked)
+            news, rejected = self._judge(asked)
             self.decided |= set(news)
             for i in news:  # they say something else by now
                 del self._rows[i], self._claims[i]
             self.followed += follow_up(self, asked)
-            asked = self._depending(_only(news)) if news else set()
+            asked = self._depending(_only(rejected)) if rejected else set()
 
-    def _judge(self, ids: Collection[str]) -> list[str]:
+    def _judge(self, ids: Collection[str]) -> tuple[list[str], list[str]]:
+        """Judge these; returns those of which anything is news, and of these the ones that are rejected."""
         looked_at = set(ids)
         asked = [c for c in self._registrations(ids) if not self._is_rejected(c.id)]
         while True:
@@ -183,7 +184,7 @@ class Registering:
         rows = [_row(i, c, outcomes, self.policy, self.now) for i, c in conflicts.items()]
         self.found += ledger.find(self.tx, rows, looked_at | {c.id for c in asked}, self.now)
         _alert(self.tx, verdicts, self.now)
-        return decided
+        return decided, [i for i in decided if outcomes[i] == "reject"]
 
     def _beside(self, asked: Sequence[Claim]) -> list[Claim]:
         ids = self._sharing(asked, "registration")["registration"] - {c.id for c in asked}

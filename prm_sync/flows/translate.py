@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 import sqlalchemy as sa
 
@@ -30,29 +30,32 @@ _KEYS = slice(source.HEAD.index(MATCH_KEYS[0]), len(source.HEAD))  #: where the 
 class Mapped:
     """What a mapping makes of some records."""
 
-    rows: list[list[Any]] = field(default_factory=list)  #: as `source.write` takes them
+    rows: list[source.Row] = field(default_factory=list)  #: as `source.write` takes them
     skipped: list[str] = field(default_factory=list)  #: ids of those that the mapping passes over
     troubles: list[Trouble] = field(default_factory=list)
 
 
 def mapped(state: raw.StreamState, mapping: StreamMapping, records: Iterable[raw.Received]) -> Mapped:
     """The canonical rows of these records. Asks the warehouse nothing."""
-    made = Mapped()
-    run, keys_of = mapping.compiled.run, mapping.match_keys
+    made, readable = Mapped(), list[raw.Received]()
+    for received in records:
+        if error := received.record.get("__error__"):
+            made.troubles.append(Trouble(received.remote_id, "*", "unreadable_row", str(error), klass="permanent"))
+        else:
+            readable.append(received)
+    found, faults = mapping.compiled.rows([r.record for r in readable])
+    for n in sorted(faults):
+        made.troubles += [_trouble(readable[n].remote_id, f) for f in faults[n]]
+    kept = [(r, values) for r, values in zip(readable, found, strict=True) if values is not None]
+    if len(kept) < len(readable):
+        gone = (n for n, values in enumerate(found) if values is None and n not in faults)
+        made.skipped = [readable[n].remote_id for n in gone]
+    keys = mapping.match_keys([values for _, values in kept])
     connection, stream = state.connection, state.stream
-    add, faults = made.rows.append, list[Fault]()
-    for remote_id, record, time in records:
-        if error := record.get("__error__"):
-            made.troubles.append(Trouble(remote_id, "*", "unreadable_row", str(error), klass="permanent"))
-            continue
-        values = run(record, faults)
-        if faults:
-            made.troubles += [_trouble(remote_id, f) for f in faults]
-            faults.clear()
-        elif values is None:
-            made.skipped.append(remote_id)
-        if values is not None:
-            add([connection, stream, remote_id, 0, time, None, *keys_of(values), *values])
+    made.rows = [
+        (connection, stream, r.remote_id, r.time, None, *key, *values)
+        for (r, values), key in zip(kept, keys, strict=True)
+    ]
     return made
 
 
@@ -87,7 +90,7 @@ def _one(
     entity, compiled = mapping.entity, mapping.compiled
     changed = canonical(tx, state, mapping, staged.changed, held)
     if staged.late:  # what is wrong with them is of the past as well
-        past = [((r[0], r[1], r[2], r[4]), r[len(source.HEAD) :]) for r in mapped(state, mapping, staged.late).rows]
+        past = [(r[:4], r[len(source.HEAD) :]) for r in mapped(state, mapping, staged.late).rows]
         report.add(late=late.land(tx, entity, compiled.columns, past))
     touched = source.write(
         tx, entity, compiled.columns, compiled.unfilled, new.rows, changed.rows,
@@ -149,9 +152,9 @@ def _trouble(remote_id: str, fault: Fault) -> Trouble:
 
 
 def _keep_held(
-    tx: sa.Connection, state: raw.StreamState, mapping: StreamMapping, rows: list[list[Any]],
+    tx: sa.Connection, state: raw.StreamState, mapping: StreamMapping, rows: list[source.Row],
     troubles: Sequence[Trouble], always: Iterable[str],
-) -> list[list[Any]]:  # fmt: skip
+) -> list[source.Row]:  # fmt: skip
     """A field whose new value is in quarantine keeps the value it had, and so does one of `always`, of every row."""
     held: dict[str, set[str]] = {row[2]: set(always) for row in rows} if always else {}
     for t in troubles:
@@ -162,12 +165,13 @@ def _keep_held(
     columns = mapping.compiled.columns
     before = source.values_held(tx, mapping.entity, state.connection, state.stream, held, columns)
     place = {name: len(source.HEAD) + n for n, name in enumerate(columns)}
-    out = []
+    out: list[source.Row] = []
     for row in rows:
         if names := held.get(row[2]):
-            old, row = before.get(row[2]), list(row)
+            old, mended = before.get(row[2]), list(row)
             for name in names & place.keys():
-                row[place[name]] = old[name] if old is not None else None
-            row[_KEYS] = mapping.match_keys(row[len(source.HEAD) :])  # of the values kept, not of those refused
+                mended[place[name]] = old[name] if old is not None else None
+            [mended[_KEYS]] = mapping.match_keys([mended[len(source.HEAD) :]])  # of what is kept, not what is refused
+            row = tuple(mended)
         out.append(row)
     return out

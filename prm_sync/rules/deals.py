@@ -41,6 +41,6 @@ def customer_of(registration: Claim, accounts: Iterable[Claim], policy: Registra
 
 
 def first_of(registration: Claim, others: Iterable[Claim], policy: RegistrationPolicy) -> str | None:
-    """The first of these registrations that is of the same deal and came before; whose it is does not matter."""
-    same = [o for o in others if turn(o) < turn(registration) and likeness(registration, o).score >= policy.conflict]
+    """The first of these registrations that is of the same deal; whose it is does not matter."""
+    same = [o for o in others if likeness(registration, o).score >= policy.conflict]
     return min(same, key=turn).id if same else None

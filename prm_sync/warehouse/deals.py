@@ -18,7 +18,7 @@ COLUMNS = (
 
 
 def standing(tx: sa.Connection, ids: Collection[str]) -> Sequence[sa.Row[Any]]:
-    """Of these registrations those that were decided about: the decision, what was made of it so far, and the deal.
+    """Of these registrations, and those that share their deals, what was decided, what was made of it so far, the deal.
 
     `own_id`: the deal in the CRM that names the registration; `linked_id`: the one that it was found to be.
     """
@@ -39,6 +39,8 @@ def standing(tx: sa.Connection, ids: Collection[str]) -> Sequence[sa.Row[Any]]:
                 WHERE m.prm_registration_id = v.registration_id
                 ORDER BY m.deleted_at IS NOT NULL, m.arrived LIMIT 1) own ON true
             WHERE v.registration_id = ANY(:ids)
+               OR d.opportunity_id IN (SELECT s.opportunity_id FROM ledger.registered_deal s
+                                       WHERE s.registration_id = ANY(:ids))
             """
         ),
         {"ids": list(ids)},

@@ -165,7 +165,8 @@ class _Chunk:
         newest = self._sql("SELECT max(arrived) FROM pg_temp.batch").scalar_one()
         if newest is not None and newest > seen:
             progress.keep(self.tx, f"refined:{self.name}", newest, "")
-        self._sql("ANALYZE pg_temp.batch")
+        asked = ("arrived", "entity_id", "external_id", *MATCH_KEYS)
+        self._sql(f"ANALYZE pg_temp.batch ({bulk.quoted(asked)})")
         bulk.analyze(self.tx, f"core.{self.name}_source", (*MATCH_KEYS, "arrived", "touched", "remote_id"))
 
     def _clusters(self) -> tuple[set[str], dict[int, tuple[str, str]]]:

@@ -17,7 +17,8 @@ MERGED = "merged"  #: `crosswalk.matched_by` of records that are one since their
 COPIES = ("pushed", "external_id")  #: and of those that we wrote ourselves
 Cluster: TypeAlias = Callable[[Iterable[tuple[int, int]], Iterable[tuple[int, int]]], dict[int, int]]
 OwnId: TypeAlias = Callable[[str, str, str], str]  #: (connection, stream, remote id) -> id of an entity that begins so
-LEDGER = "lead_offer"  #: the name under which the ledger's change numbers are given out
+LEDGERS = (("ledger.lead_offer", "lead_offer"), ("ledger.case_assignment", "case_assignment"))  #: offers, their lock
+_OFFERS = {"lead": "ledger.lead_offer", "case": "ledger.case_assignment"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +52,13 @@ def standing(tx: sa.Connection, entity: str, ids: Collection[str]) -> dict[str, 
 
     Of entities that are found to be one, the one that is known elsewhere stays, so that nothing is made there anew.
     """
-    if entity != "lead" or not ids:
+    offers = _OFFERS.get(entity)
+    if offers is None or not ids:
         return {}
     rows = tx.execute(
         sa.text(
-            "SELECT lead_id, max(CASE state WHEN 'accepted' THEN 2 ELSE 1 END) FROM ledger.lead_offer "
-            "WHERE lead_id = ANY(:ids) AND state IN ('pending', 'accepted') GROUP BY 1"
+            f"SELECT {entity}_id, max(CASE state WHEN 'accepted' THEN 2 ELSE 1 END) FROM {offers} "
+            f"WHERE {entity}_id = ANY(:ids) AND state IN ('pending', 'accepted') GROUP BY 1"
         ),
         {"ids": sorted(ids)},
     )
@@ -84,11 +86,12 @@ def follow(tx: sa.Connection, entity: str) -> None:
     """What else names the losers (pg_temp.losers) by their ids and is to name the winner: a partner's offers."""
     if entity != "partner":
         return
-    lock(tx, f"change:{LEDGER}")
-    tx.exec_driver_sql(
-        "UPDATE ledger.lead_offer o SET partner_id = l.entity_id, touched = nextval('core.change_seq') "
-        "FROM pg_temp.losers l WHERE o.partner_id = l.loser"
-    )
+    for offers, name in LEDGERS:
+        lock(tx, f"change:{name}")
+        tx.exec_driver_sql(
+            f"UPDATE {offers} o SET partner_id = l.entity_id, touched = nextval('core.change_seq') "
+            "FROM pg_temp.losers l WHERE o.partner_id = l.loser"
+        )
 
 
 def taken_apart(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import sqlalchemy as sa
@@ -14,6 +15,28 @@ from prm_sync.warehouse import bulk
 from prm_sync.warehouse.views import entity_of
 
 LOCK = "lead_offer"  #: the entity name under which the ledger's change numbers are given out
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """Where the ledger keeps one kind of thing that is routed, and by which name its change numbers are given out."""
+
+    thing: Literal["lead", "case"]
+    decisions: str
+    offers: str
+    lock: str
+    stage_columns: tuple[str, ...]  #: what a stage is kept with, besides when it was reached
+
+    @property
+    def key(self) -> str:
+        return f"{self.thing}_id"
+
+
+LEADS = Book("lead", "ledger.routing_decision", "ledger.lead_offer", LOCK, ("won_amount", "won_currency"))
+CASES = Book(
+    "case", "ledger.case_decision", "ledger.case_assignment", "case_assignment",
+    ("responded_at", "resolved_at", "resolution"),
+)  # fmt: skip
 
 
 def stable_id(kind: str, *parts: object) -> str:
@@ -47,8 +70,8 @@ def undecided_leads(
                   AND NOT EXISTS (SELECT FROM ledger.lead_offer o
                                   WHERE o.lead_id = l.id AND o.state IN ('pending', 'accepted'))
                 ORDER BY 2 DESC, l.id LIMIT :size)
-            SELECT page.priority, {_LEAD_FACTS}
-            FROM page JOIN core.lead l USING (id) {_LEAD_JOINS} ORDER BY page.priority DESC, l.id
+            SELECT page.priority, {LEAD_FACTS}
+            FROM page JOIN core.lead l USING (id) {LEAD_JOINS} ORDER BY page.priority DESC, l.id
             """
         ),
         {"statuses": list(statuses), "priority": after[0], "id": after[1], "touched": touched_after, "size": size,
@@ -56,15 +79,15 @@ def undecided_leads(
     ).all()  # fmt: skip
 
 
-_PARTNER_OF_ACCOUNT = entity_of("partner=a.partner_ref")
-_LEAD_FACTS = f"""
+PARTNER_OF_ACCOUNT = entity_of("partner=a.partner_ref")
+LEAD_FACTS = f"""
     l.id, l.status, l.country, l.region, l.postcode, l.segment, l.product, l.industry, l.language,
-    l.required_certification, l.domain, l.is_test, a.account_number, {_PARTNER_OF_ACCOUNT} AS account_partner_id,
+    l.required_certification, l.domain, l.is_test, a.account_number, {PARTNER_OF_ACCOUNT} AS account_partner_id,
     coalesce(g.partners, '{{}}') AS registered_by, coalesce(o.declined_by, '{{}}') AS declined_by,
     coalesce(o.expired_by, '{{}}') AS expired_by, coalesce(o.offers, 0) AS offers
 """
 # Registrations are few beside leads: those protected now are put together once for each statement.
-_LEAD_JOINS = f"""
+LEAD_JOINS = f"""
     LEFT JOIN core.account a ON l.account_ref IS NOT NULL AND a.id = {entity_of("account=l.account_ref")}
     LEFT JOIN LATERAL (
         SELECT count(*) AS offers, array_agg(partner_id) FILTER (WHERE state = 'declined') AS declined_by,
@@ -86,8 +109,8 @@ def leads_decided(tx: sa.Connection, since: datetime, until: datetime) -> Sequen
     return tx.execute(
         sa.text(
             f"""
-            SELECT coalesce(l.score, 0) AS priority, d.decided_at, d.partner_id, {_LEAD_FACTS}
-            FROM ledger.routing_decision d JOIN core.lead l ON l.id = d.lead_id {_LEAD_JOINS}
+            SELECT coalesce(l.score, 0) AS priority, d.decided_at, d.partner_id, {LEAD_FACTS}
+            FROM ledger.routing_decision d JOIN core.lead l ON l.id = d.lead_id {LEAD_JOINS}
             WHERE d.rank = 1 AND d.decided_at >= :since AND d.decided_at < :until
               AND d.outcome NOT IN ('test', 'status')
             ORDER BY d.decided_at, l.id
@@ -97,12 +120,13 @@ def leads_decided(tx: sa.Connection, since: datetime, until: datetime) -> Sequen
     ).all()
 
 
-def partners(tx: sa.Connection, since: datetime) -> Sequence[sa.Row[Any]]:
+def partners(tx: sa.Connection, since: datetime, book: Book = LEADS) -> Sequence[sa.Row[Any]]:
     """Every partner with its deals and median hours to answer since that time."""
     return tx.execute(
         sa.text(
             f"""
-            SELECT p.id, p.name, p.partner_key, p.status, p.tier, p.territories, p.products, p.industries, p.languages,
+            SELECT p.id, p.name, p.partner_key, p.status, p.type, p.tier, p.territories, p.products, p.industries,
+                   p.languages,
                    p.certifications, p.weekly_capacity, p.is_test, p.country, p.region, p.time_zone,
                    coalesce(d.won, 0) + coalesce(o.won, 0) AS won, coalesce(d.lost, 0) + coalesce(o.lost, 0) AS lost,
                    o.response_h
@@ -117,7 +141,7 @@ def partners(tx: sa.Connection, since: datetime) -> Sequence[sa.Row[Any]]:
                        count(*) FILTER (WHERE partner_stage = 'lost') AS lost,
                        percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM answered_at - offered_at) / 3600)
                            FILTER (WHERE answered_at IS NOT NULL) AS response_h
-                FROM ledger.lead_offer WHERE offered_at >= :since GROUP BY 1) o ON o.partner_id = p.id
+                FROM {book.offers} WHERE offered_at >= :since GROUP BY 1) o ON o.partner_id = p.id
             WHERE p.merged_into IS NULL AND p.deleted_at IS NULL
             """
         ),
@@ -143,60 +167,60 @@ def segment_records(tx: sa.Connection, since: datetime) -> dict[str, dict[str, t
     return found
 
 
-def certificates(tx: sa.Connection, today: date) -> dict[str, dict[str, date | None]]:
-    """Certificates granted and begun, by partner id: name -> last day (None: no end)."""
-    rows = tx.execute(
-        sa.text(
-            f"""
-            SELECT {_HOLDER} AS partner_id, c.name,
-                   CASE WHEN bool_or(c.expires_on IS NULL) THEN NULL ELSE max(c.expires_on) END AS until
-            FROM core.certification c LEFT JOIN core.partner p ON p.partner_key = c.partner_key
-            WHERE c.name IS NOT NULL AND c.merged_into IS NULL AND c.deleted_at IS NULL
-              AND coalesce(c.status, 'granted') IN ('granted', 'expiring')
-              AND coalesce(c.issued_on, :today) <= :today GROUP BY 1, 2
-            """
-        ),
-        {"today": today},
+def certificates(tx: sa.Connection) -> dict[str, list[tuple[str, str | None, date | None, date | None]]]:
+    """Records of certificates by partner id: name, state, first and last day."""
+    return _papers(
+        tx,
+        f"""
+        SELECT {_HOLDER} AS partner_id, c.name, c.status, c.issued_on, c.expires_on
+        FROM core.certification c {_BY_KEY} WHERE c.name IS NOT NULL AND c.{_KEPT}
+        """,
     )
-    found: dict[str, dict[str, date | None]] = {}
-    for r in rows:
-        if r.partner_id is not None:
-            found.setdefault(r.partner_id, {})[r.name] = r.until
-    return found
+
+
+def agreements(tx: sa.Connection) -> dict[str, list[tuple[str, date | None, date | None]]]:
+    """Agreements by partner id: state, first and last day."""
+    return _papers(
+        tx,
+        f"""
+        SELECT {_HOLDER} AS partner_id, c.status, c.effective_on, c.expires_on
+        FROM core.agreement c {_BY_KEY} WHERE c.status IS NOT NULL AND c.{_KEPT}
+        """,
+    )
 
 
 _HOLDER = f"coalesce({entity_of('partner=c.partner_ref')}, p.id)"
-IN_FORCE = ("signed", "active", "expiring", "renewed")
+_KEPT = "merged_into IS NULL AND c.deleted_at IS NULL AND c.is_test IS NOT TRUE"
+_BY_KEY = (
+    "LEFT JOIN core.partner p ON p.partner_key = c.partner_key AND p.merged_into IS NULL AND p.deleted_at IS NULL"
+)
 
 
-def agreements(tx: sa.Connection) -> dict[str, list[tuple[bool, date | None, date | None]]]:
-    """Agreements by partner id: whether it is in force by its state, its first and its last day."""
-    rows = tx.execute(
-        sa.text(
-            f"""
-            SELECT {_HOLDER} AS partner_id, c.status = ANY(:states) AS in_force, c.effective_on, c.expires_on
-            FROM core.agreement c LEFT JOIN core.partner p ON p.partner_key = c.partner_key
-            WHERE c.status IS NOT NULL AND c.merged_into IS NULL AND c.deleted_at IS NULL
-            """
-        ),
-        {"states": list(IN_FORCE)},
-    )
-    found: dict[str, list[tuple[bool, date | None, date | None]]] = {}
-    for r in rows:
-        if r.partner_id is not None:
-            found.setdefault(r.partner_id, []).append((r.in_force, r.effective_on, r.expires_on))
+def _papers(tx: sa.Connection, query: str) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for partner_id, *paper in tx.exec_driver_sql(query):
+        if partner_id is not None:
+            found.setdefault(partner_id, []).append(tuple(paper))
     return found
 
 
+UNSOLVED = "state = 'accepted' AND coalesce(partner_stage, '') NOT IN ('resolved', 'closed')"
+
+
 def standing(
-    tx: sa.Connection, week_start: datetime, day_start: datetime
+    tx: sa.Connection, week_start: datetime, day_start: datetime, book: Book = LEADS
 ) -> tuple[dict[str, int], dict[str, int], dict[str, int]]:
-    """By partner: offers made since the start of the week, offers that wait, offers made since the start of the day."""
+    """By partner: offers made since the start of the week, offers that wait, offers made since the start of the day.
+
+    What a partner has to do with a lead is to answer; a case waits until it is solved.
+    """
+    unsolved = f"OR {UNSOLVED}"
+    waits = f"(state = 'pending' {unsolved if book is CASES else ''})"
     rows = tx.execute(
         sa.text(
             "SELECT partner_id, count(*) FILTER (WHERE offered_at >= :week), "
-            "count(*) FILTER (WHERE state = 'pending'), count(*) FILTER (WHERE offered_at >= :day) "
-            "FROM ledger.lead_offer WHERE offered_at >= :week OR state = 'pending' GROUP BY 1"
+            f"count(*) FILTER (WHERE {waits}), count(*) FILTER (WHERE offered_at >= :day) "
+            f"FROM {book.offers} WHERE offered_at >= :week OR {waits} GROUP BY 1"
         ),
         {"week": week_start, "day": day_start},
     ).all()
@@ -214,7 +238,7 @@ def open_offers(tx: sa.Connection, after: int, answering: Sequence[str]) -> Sequ
     return tx.execute(
         sa.text(
             f"""
-            SELECT o.*, l.status, l.id IS NULL OR l.deleted_at IS NOT NULL AS gone,
+            SELECT o.*, o.lead_id AS thing_id, l.status, l.id IS NULL OR l.deleted_at IS NOT NULL AS gone,
                    l.merged_into IS NOT NULL AS merged, p.manager,
                    CASE WHEN c.partner_ref IS NOT NULL THEN {partner}
                         WHEN c.channel = 'direct' OR c.credit = 'none' THEN 'us' END AS sold_by,
@@ -247,20 +271,40 @@ def heard_until(tx: sa.Connection, streams: Sequence[tuple[str, str]]) -> dict[s
     return heard
 
 
-def answers(tx: sa.Connection, after: int, upto: int) -> Sequence[sa.Row[Any]]:
+# Who says when a case was answered or solved, says how far it is, too.
+_STAGE = """coalesce(nullif(s.partner_stage, 'open'), CASE WHEN s.resolved_at IS NOT NULL THEN 'resolved'
+            WHEN s.first_response_at IS NOT NULL THEN 'in_progress' END)"""
+_HEARD = "coalesce(s.remote_time, r.seen_at)"  #: a list without times of its own: when we first saw what it says
+_SAID = {
+    "lead": "coalesce(s.answered_at, s.remote_time) AS said_at, "
+            "coalesce(s.remote_time, s.answered_at) AS stage_said_at, "
+            "s.won_amount AS said_won, s.currency AS said_currency",
+    # After a case was opened again, that it is solved is news only with another time; that it is worked on always is.
+    "case": f"""coalesce(s.answered_at, {_HEARD}) AS said_at,
+            CASE WHEN {_STAGE} = 'resolved' AND o.partner_stage = 'reopened' THEN s.resolved_at
+                 WHEN {_STAGE} = 'resolved' THEN coalesce(s.resolved_at, {_HEARD})
+                 WHEN o.partner_stage = 'reopened' THEN {_HEARD}
+                 ELSE coalesce(s.first_response_at, {_HEARD}) END AS stage_said_at,
+            s.first_response_at AS said_responded_at, s.resolution AS said_resolution""",
+}
+
+
+def answers(tx: sa.Connection, after: int, upto: int, book: Book = LEADS) -> Sequence[sa.Row[Any]]:
     """What partners said in PRM records that changed since: the offer as it stands, and the answer."""
+    seen = "JOIN raw.record r USING (connection, stream, remote_id)" if book is CASES else ""
+    stage = _STAGE if book is CASES else "s.partner_stage"
     return tx.execute(
         sa.text(
-            """
-            SELECT o.*, s.answer, coalesce(s.answered_at, s.remote_time) AS said_at, s.decline_reason AS said_reason,
-                   s.partner_stage AS said_stage, s.won_amount AS said_won, s.currency AS said_currency, s.remote_time,
-                   EXISTS (SELECT FROM ledger.lead_offer n
-                           WHERE n.lead_id = o.lead_id AND n.rank > o.rank) AS superseded
-            FROM core.lead_source s
-            JOIN ledger.lead_offer o ON o.lead_id = split_part(s.offer_key, ':', 1)
+            f"""
+            SELECT o.*, o.{book.key} AS thing_id, s.answer, s.decline_reason AS said_reason,
+                   {stage} AS said_stage, {_SAID[book.thing]},
+                   EXISTS (SELECT FROM {book.offers} n
+                           WHERE n.{book.key} = o.{book.key} AND n.rank > o.rank) AS superseded
+            FROM core.{book.thing}_source s {seen}
+            JOIN {book.offers} o ON o.{book.key} = split_part(s.offer_key, ':', 1)
               AND o.rank::text = split_part(s.offer_key, ':', 2)
             WHERE s.touched > :after AND s.touched <= :upto AND s.deleted_at IS NULL AND s.offer_key IS NOT NULL
-              AND (s.answer IS NOT NULL OR s.partner_stage IS NOT NULL)
+              AND (s.answer IS NOT NULL OR {stage} IS NOT NULL)
             ORDER BY s.touched, s.arrived
             """
         ),
@@ -271,34 +315,47 @@ def answers(tx: sa.Connection, after: int, upto: int) -> Sequence[sa.Row[Any]]:
 # --- what routing writes -----------------------------------------------------------------------------------------
 
 
-def last_decisions(tx: sa.Connection, lead_ids: Sequence[str]) -> dict[str, sa.Row[Any]]:
-    """The latest decision of each of these leads."""
+def last_decisions(tx: sa.Connection, ids: Sequence[str], book: Book = LEADS) -> dict[str, sa.Row[Any]]:
+    """The latest decision of each of these leads, or cases."""
+    key = book.key
     rows = tx.execute(
         sa.text(
-            "SELECT DISTINCT ON (lead_id) lead_id, rank, partner_id, outcome, rule_version, candidates, reasons, queue "
-            "FROM ledger.routing_decision WHERE lead_id = ANY(:ids) ORDER BY lead_id, rank DESC"
+            f"SELECT DISTINCT ON ({key}) {key} AS thing_id, rank, partner_id, outcome, rule_version, candidates, "
+            f"reasons, queue FROM {book.decisions} WHERE {key} = ANY(:ids) ORDER BY {key}, rank DESC"
         ),
-        {"ids": list(lead_ids)},
+        {"ids": list(ids)},
     )
-    return {r.lead_id: r for r in rows}
+    return {r.thing_id: r for r in rows}
 
 
-def write_decisions(tx: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+def write_decisions(tx: sa.Connection, rows: Sequence[Mapping[str, Any]], book: Book = LEADS) -> None:
     columns = (
-        "id", "lead_id", "partner_id", "score", "rank", "decided_at", "rule_version", "outcome", "note", "candidates",
+        "id", book.key, "partner_id", "score", "rank", "decided_at", "rule_version", "outcome", "note", "candidates",
         "reasons", "queue", "run_id",
     )  # fmt: skip
     encode = msgspec.json.encode
     values = (
         tuple(encode(r[c]).decode() if c in ("candidates", "reasons") else r[c] for c in columns) for r in rows
     )
-    bulk.copy(tx, "ledger.routing_decision", columns, values)
+    bulk.copy(tx, book.decisions, columns, values)
 
 
-def write_offers(tx: sa.Connection, rows: Sequence[Mapping[str, Any]], touched: int, run_id: str) -> None:
-    columns = ("id", "lead_id", "partner_id", "decision_id", "rank", "state", "offered_at", "expires_at")
-    bulk.copy(tx, "ledger.lead_offer", (*columns, "touched"), ((*(r[c] for c in columns), touched) for r in rows))
+def write_offers(
+    tx: sa.Connection, rows: Sequence[Mapping[str, Any]], touched: int, run_id: str, book: Book = LEADS
+) -> None:
+    columns = ["id", book.key, "partner_id", "decision_id", "rank", "state", "offered_at", "expires_at"]
+    columns += ["resolve_by"] if book is CASES else []
+    bulk.copy(tx, book.offers, (*columns, "touched"), ((*(r[c] for c in columns), touched) for r in rows))
     write_events(tx, ((r["id"], r["offered_at"], "offered", True, None) for r in rows), run_id)
+
+
+def ranks(tx: sa.Connection, ids: Sequence[str], book: Book = LEADS) -> dict[str, int]:
+    """The rank of the last offer of each of these that was offered to somebody."""
+    rows = tx.execute(
+        sa.text(f"SELECT {book.key}, max(rank) FROM {book.offers} WHERE {book.key} = ANY(:ids) GROUP BY 1"),
+        {"ids": list(ids)},
+    )
+    return {r[0]: r[1] for r in rows}
 
 
 def write_events(tx: sa.Connection, rows: Iterable[tuple[str, datetime, str, bool, str | None]], run_id: str) -> None:
@@ -308,28 +365,28 @@ def write_events(tx: sa.Connection, rows: Iterable[tuple[str, datetime, str, boo
     )
 
 
-def move(tx: sa.Connection, changes: Sequence[Mapping[str, Any]], touched: int) -> None:
+def move(tx: sa.Connection, changes: Sequence[Mapping[str, Any]], touched: int, book: Book = LEADS) -> None:
     """Set the state of offers: rows with id, state, answered_at, decline_reason."""
     sets = (
         "state = :state, answered_at = coalesce(:answered_at, answered_at), "
         "decline_reason = coalesce(:decline_reason, decline_reason)"
     )
-    _update(tx, sets, changes, touched)
+    _update(tx, sets, changes, touched, book)
 
 
-def set_stage(tx: sa.Connection, changes: Sequence[Mapping[str, Any]], touched: int) -> None:
-    """How far the partner is: rows with id, stage, at, amount, currency."""
-    sets = (
-        "partner_stage = :stage, stage_at = :at, won_amount = coalesce(:amount, won_amount), "
-        "won_currency = coalesce(:currency, won_currency)"
-    )
-    _update(tx, sets, changes, touched)
+def set_stage(tx: sa.Connection, changes: Sequence[Mapping[str, Any]], touched: int, book: Book = LEADS) -> None:
+    """How far the partner is: rows with id, stage, at, and a value for each of the book's `stage_columns`."""
+    kept = ", ".join(f"{c} = coalesce(:{c}, {c})" for c in book.stage_columns)
+    _update(tx, f"partner_stage = :stage, stage_at = :at, {kept}", changes, touched, book)
+    # What is opened again is not solved; the first answer stays the first.
+    again = [c for c in changes if c["stage"] == "reopened"]
+    _update(tx, "resolved_at = NULL, overdue_at = NULL", again, touched, book)
 
 
-def _update(tx: sa.Connection, sets: str, changes: Sequence[Mapping[str, Any]], touched: int) -> None:
+def _update(tx: sa.Connection, sets: str, changes: Sequence[Mapping[str, Any]], touched: int, book: Book) -> None:
     if changes:
         tx.execute(
-            sa.text(f"UPDATE ledger.lead_offer SET {sets}, touched = :touched WHERE id = :id"),
+            sa.text(f"UPDATE {book.offers} SET {sets}, touched = :touched WHERE id = :id"),
             [{**c, "touched": touched} for c in changes],
         )
 

@@ -110,27 +110,28 @@ def waits_for_mapping(db: sa.Engine, connection: str, stream: str, mapping_hash:
         )
 
 
-def received(state: StreamState, record: Mapping[str, Any]) -> Received:
-    """A record as the stream's fields for id and time tell it. One without its key breaks the contract."""
-    remote_id = record.get(state.key)
-    if remote_id is None or remote_id == "":
+def received(state: StreamState, records: Sequence[Mapping[str, Any]]) -> list[Received]:
+    """Records as the stream's fields for id and time tell them. One without its key breaks the contract."""
+    ids = [record.get(state.key) for record in records]
+    if None in ids or "" in ids:
         raise ContractBroken(f"{state.connection}.{state.stream}: a record came without its key {state.key!r}")
-    name = remote_id if remote_id.__class__ is str else str(remote_id)
-    return Received(name, record, instant(record.get(state.modified)) if state.modified else None)
+    names = [i if i.__class__ is str else str(i) for i in ids]
+    times = [record.get(state.modified) for record in records] if state.modified else [None] * len(records)
+    return list(map(Received, names, records, map(instant, times)))
 
 
 def encode(state: StreamState, records: Sequence[Mapping[str, Any]]) -> list[Encoded]:
     """The records of a page by their ids, of each the last. Records without their key break the contract."""
+    payloads = [_encode(record) for record in records]
+    if odd := [n for n, payload in enumerate(payloads) if b"\\u0000" in payload]:  # or a backslash and "u0000", no NUL
+        records = list(records)
+        for n in odd:
+            records[n] = _without_nul(records[n])
+            payloads[n] = _encode(records[n])
     digest = hashlib.blake2b
-    found: dict[str, Encoded] = {}
-    for record in records:
-        payload = _encode(record)
-        if b"\\u0000" in payload:  # or a backslash and "u0000", which is no NUL
-            record = _without_nul(record)
-            payload = _encode(record)
-        one = received(state, record)
-        found[one.remote_id] = Encoded(one, payload, digest(payload, digest_size=16).digest())
-    return list(found.values())
+    hashes = (digest(payload, digest_size=16).digest() for payload in payloads)
+    found = map(Encoded, received(state, records), payloads, hashes)
+    return list({one.received.remote_id: one for one in found}.values())
 
 
 def stage(
@@ -143,34 +144,28 @@ def stage(
     """
     staged = Staged()
     known = {} if state.only_new else _known(tx, state, [e.received.remote_id for e in page])
-    head, tail = f"{state.connection}\t{bulk.escaped(state.stream)}\t", f"\t{seen_at.isoformat()}\t{run_id}\n"
-    fresh: list[str] = []
+    fresh = [e for e in page if e.received.remote_id not in known] if known else page
     news: list[tuple[Any, ...]] = []
-    for received, payload, hash_ in page:
+    for received, payload, hash_ in page if known else ():
         remote_id, _, time = received
         before = known.get(remote_id)
-        if before is not None and before[0] == hash_ and before[1] is None:
+        if before is None:
+            continue
+        if before[0] == hash_ and before[1] is None:
             staged.unchanged += 1
             continue
-        gone_at = before[1] if before is not None and not state.full else None
-        if gone_at is not None and time is not None and tombstones.is_late(time, known[remote_id][2], gone_at):
+        gone_at = before[1] if not state.full else None
+        if gone_at is not None and time is not None and tombstones.is_late(time, before[2], gone_at):
             staged.outlived += 1
             continue
-        if before is not None and before[1] is None and _is_late(time, before[2], seen_at):
+        if before[1] is None and _is_late(time, before[2], seen_at):
             staged.late.append(received)
             continue
-        if before is None:
-            written = payload.decode().replace("\\", "\\\\")  # JSON has no other character that COPY reads
-            at = r"\N" if time is None else time.isoformat()
-            fresh.append(f"{head}{bulk.escaped(remote_id)}\t{written}\t\\\\x{hash_.hex()}\t{at}{tail}")
-            staged.new.append(received)
-        else:
-            news.append(
-                (state.connection, state.stream, remote_id, payload.decode(), hash_, time, seen_at, run_id)
-            )
-            staged.changed.append(received)
-    if fresh and not _added(tx, state, fresh):
+        news.append((state.connection, state.stream, remote_id, payload.decode(), hash_, time, seen_at, run_id))
+        staged.changed.append(received)
+    if fresh and not _added(tx, state, fresh, seen_at, run_id):
         return stage(tx, state, page, seen_at=seen_at, run_id=run_id)
+    staged.new = [e.received for e in fresh]
     if news:
         bulk.stage(tx, "news", "raw.record", _COLUMNS, news)
         tx.exec_driver_sql(
@@ -185,17 +180,26 @@ def stage(
     return staged
 
 
-def _added(tx: sa.Connection, state: StreamState, fresh: Sequence[str]) -> bool:
+def _added(
+    tx: sa.Connection, state: StreamState, fresh: Sequence[Encoded], seen_at: datetime, run_id: str
+) -> bool:
     """Whether these records could be added. False: one is there already; from now on each page is looked up first."""
+    packed = bulk.packed
+    head = bulk.fields(len(_COLUMNS)) + packed(state.connection) + packed(state.stream)
+    tail = packed(seen_at) + packed(run_id)
+    rows = (
+        b"".join((head, packed(received.remote_id), packed(payload), packed(hash_), packed(received.time), tail))
+        for received, payload, hash_ in fresh
+    )
     if state.only_new:
         try:
             with tx.begin_nested():
-                bulk.copy_text(tx, "raw.record", _COLUMNS, fresh)
+                bulk.copy_binary(tx, "raw.record", _COLUMNS, rows)
         except psycopg.errors.UniqueViolation:
             state.only_new = False
             return False
     else:
-        bulk.copy_text(tx, "raw.record", _COLUMNS, fresh)
+        bulk.copy_binary(tx, "raw.record", _COLUMNS, rows)
     state.records += len(fresh)
     return True
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from prm_sync.warehouse import bulk, field_times
@@ -14,9 +15,9 @@ from prm_sync.warehouse.db import lock
 from prm_sync.warehouse.field_times import Ours
 from prm_sync.warehouse.tables import MATCH_KEYS
 
-HEAD = ("connection", "stream", "remote_id", "touched", "remote_time", "deleted_at", *MATCH_KEYS)
+HEAD = ("connection", "stream", "remote_id", "remote_time", "deleted_at", *MATCH_KEYS)
 KEY = ("connection", "stream", "remote_id")
-TOUCHED = HEAD.index("touched")
+Row = tuple[Any, ...]  #: HEAD, and the columns of its mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,28 +48,25 @@ def mark(db: sa.Engine, entity: str) -> int:
 
 def write(
     tx: sa.Connection, entity: str, columns: Sequence[str], unfilled: Sequence[str],
-    new: Sequence[list[Any]], changed: Sequence[list[Any]], *,
+    new: Sequence[Row], changed: Sequence[Row], *,
     ours: Ours | None, at: datetime, differing: bool = False,
 ) -> int:  # fmt: skip
     """Keep canonical rows, each HEAD + `columns`; `new` ones are known not to be there yet.
 
-    `unfilled` are the entity's other columns: empty. Returns the change number that all the rows get; what they hold
-    in its place is written over.
+    `unfilled` are the entity's other columns: empty. Returns the change number that all the rows get.
     `ours`: fields by remote id that say what we wrote there, and are no change; None: nothing here is a change.
     `differing`: leave rows alone that say the same already. Only where their records have not changed either: push
     compares a record with what should be in it whenever its row is touched.
     """
-    table, all_columns = f"core.{entity}_source", (*HEAD, *columns)
+    table, all_columns = f"core.{entity}_source", (*HEAD, *columns, "touched")
     touched = change_number(tx, entity)
-    for row in (*new, *changed):
-        row[TOUCHED] = touched
     if new:
-        bulk.copy(tx, table, all_columns, new)
+        bulk.copy(tx, table, all_columns, ((*row, touched) for row in new))
         if ours:
             made = {row[2]: ours[row[2]] for row in new if row[2] in ours}
             field_times.note_made(tx, entity, new[0][0], new[0][1], made)
     if changed:
-        bulk.stage(tx, "changed", table, all_columns, changed)
+        bulk.stage(tx, "changed", table, all_columns, ((*row, touched) for row in changed))
         sets = ", ".join(
             [f'"{c}" = excluded."{c}"' for c in all_columns if c not in (*KEY, "remote_time")]
             + [f'"{c}" = NULL' for c in unfilled]
@@ -130,22 +128,27 @@ def quarantine(
     """Open a quarantine row for each trouble, or renew the one that is there."""
     if not troubles:
         return
+    own = ("remote_id", "field", "code", "class", "reason", "source")
     rows = {
-        (t.remote_id, t.field): (
-            connection, stream, t.remote_id, entity, t.field, t.code, t.klass, t.reason, t.source, mapping_hash, "open",
-            at, at, run_id,
-        )
+        (t.remote_id, t.field): dict(zip(own, (t.remote_id, t.field, t.code, t.klass, t.reason, t.source), strict=True))
         for t in troubles
     }  # fmt: skip
-    columns = (
-        "connection", "stream", "remote_id", "entity", "field", "code", "class", "reason", "source", "mapping_hash",
-        "state", "first_seen_at", "last_seen_at", "run_id",
-    )  # fmt: skip
-    bulk.stage(tx, "troubles", "ops.quarantine", columns, rows.values())
-    sets = ", ".join(f'"{c}" = excluded."{c}"' for c in columns[5:] if c != "first_seen_at")
-    tx.exec_driver_sql(
-        f"INSERT INTO ops.quarantine ({bulk.quoted(columns)}) SELECT {bulk.quoted(columns)} FROM pg_temp.troubles "
-        f"ON CONFLICT (connection, stream, remote_id, entity, field) DO UPDATE SET {sets}"
+    common = {
+        "connection": connection, "stream": stream, "entity": entity, "mapping_hash": mapping_hash, "run_id": run_id,
+        "state": "open", "first_seen_at": at, "last_seen_at": at,
+    }  # fmt: skip
+    key = ("connection", "stream", "remote_id", "entity", "field")
+    columns = (*own, *common)
+    sets = ", ".join(f'"{c}" = excluded."{c}"' for c in columns if c not in (*key, "first_seen_at"))
+    typed = ", ".join(f'"{c}" text' for c in own)
+    tx.execute(  # not by a temporary table: making and dropping one with each page cost more than its rows
+        sa.text(
+            f"INSERT INTO ops.quarantine ({bulk.quoted(columns)}) "
+            f"SELECT {bulk.quoted(own)}, {', '.join(f':{c}' for c in common)} "
+            f"FROM json_to_recordset(cast(:rows AS json)) AS t ({typed}) "
+            f"ON CONFLICT ({bulk.quoted(key)}) DO UPDATE SET {sets}"
+        ),
+        {**common, "rows": msgspec.json.encode(list(rows.values())).decode()},
     )
 
 

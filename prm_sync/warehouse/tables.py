@@ -18,9 +18,11 @@ from prm_sync.canonical.model import Entity, Field, Kind
 from prm_sync.warehouse import (
     agreement,
     tables_deals,
+    tables_partners,
     tables_plans,
     tables_registrations,
     tables_repair,
+    tables_routing,
     tables_signals,
 )
 from prm_sync.warehouse.match_tables import match_tables
@@ -121,6 +123,7 @@ def build(entities: Mapping[str, Entity] = ENTITIES) -> Tables:
     tables_repair.add(metadata)
     tables_plans.add(metadata)
     tables_registrations.add(metadata)
+    tables_partners.add(metadata)
     tables_deals.add(metadata)
     tables_signals.add(metadata)
     return Tables(metadata, made)
@@ -352,42 +355,12 @@ def _ops(metadata: sa.MetaData) -> None:
 
 
 def _ledger(metadata: sa.MetaData) -> None:
-    sa.Table(
-        "routing_decision", metadata,
-        _key("id", "Id of the decision"), _need("lead_id", "Lead"),
-        _may("partner_id", "Partner that was chosen; null: nobody may"),
-        _may("score", "Score of the chosen one", sa.Double()),
-        _need("rank", "1 for the first decision of the lead", sa.Integer()),
-        _need("decided_at", "When", INSTANT), _need("rule_version", "Hash of the routing policy"),
-        _need("outcome", "How the partner was chosen, or why nobody was"), _need("note", "The same in words"),
-        _need("candidates", "Every partner with its score, or the reason it lost; of a large programme those who might "
-              "have had the lead", pg.JSONB()),
-        sa.Column("reasons", pg.JSONB(), nullable=False, server_default="{}",
-                  comment="How many partners did not get the lead for which reason"),
-        _may("queue", "Where a lead without a partner waits for a person"), _may("run_id", "Run"),
-        sa.Index("routing_decision_by_lead", "lead_id", "rank"),
-        sa.Index("routing_decision_by_time", "decided_at"),
-        schema="ledger", comment="Who was chosen for a lead, and why the others were not",
-    )  # fmt: skip
-    sa.Table(
-        "lead_offer", metadata,
-        _key("id", "Id of the offer"), _need("lead_id", "Lead"), _need("partner_id", "Partner"),
-        _need("decision_id", "Decision"), _need("rank", "1 for the first offer of the lead", sa.Integer()),
-        _need("state", "pending, accepted, declined, expired, withdrawn"), _need("offered_at", "When", INSTANT),
-        _need("expires_at", "When it runs out", INSTANT), _may("answered_at", "When the partner answered", INSTANT),
-        _may("decline_reason", "Why the partner declined"), _may("partner_stage", "open, working, won, lost"),
-        _may("stage_at", "When that stage was first seen", INSTANT),
-        _may("won_amount", "What the partner sold, minor units", sa.BigInteger()), _may("won_currency", "Its currency"),
-        _touched("Change number of the last change of this row"),
-        sa.Index("lead_offer_by_lead", "lead_id", "rank", unique=True), sa.Index("lead_offer_touched", "touched"),
-        sa.Index("lead_offer_by_partner", "partner_id", "offered_at"),
-        schema="ledger", comment="One row per offer of a lead to a partner",
-    )  # fmt: skip
+    tables_routing.add(metadata)
     sa.Table(
         "offer_event", metadata,
         sa.Column("id", sa.BigInteger(), sa.Identity(), primary_key=True, comment="Order"),
-        _need("offer_id", "Offer"), _need("at", "When it happened, as its source says", INSTANT),
-        _need("event", "offered, accepted, declined, expired, withdrawn, stage"),
+        _need("offer_id", "Offer of a lead or a case"), _need("at", "When it happened, as its source says", INSTANT),
+        _need("event", "offered, accepted, declined, expired, withdrawn, stage, reopened, closed, overdue"),
         _need("applied", "False: too late or not allowed; kept, moved nothing", sa.Boolean()),
         _may("note", "Why it moved nothing, or the partner's reason"), _may("run_id", "Run"),
         sa.Index("offer_event_by_offer", "offer_id"),
@@ -414,6 +387,11 @@ def _mart(metadata: sa.MetaData) -> None:
         _need("other_currency", "Won deals left out of the revenue since they are in another currency", count),
         _may("target", "Revenue target of the month, minor units", count),
         _may("attainment", "sourced_revenue / target; null without a target", number),
+        _may("score", "Partner score of the quarter up to the month, 0 to 100; null where nothing is known", number),
+        sa.Column("cases", count, nullable=False, server_default="0",
+                  comment="Cases given to the partner in the month"),
+        _may("case_response_hours", "Median hours from a case's offer to the first answer to the customer", number),
+        _may("case_resolution_hours", "Median hours from the opening of a case to its solution", number),
         _need("definition_version", "Version of these definitions"), _need("as_of", "When it was computed", INSTANT),
         _touched("Change number of the last change of this row"),
         sa.Index("partner_performance_touched", "touched"),

@@ -18,18 +18,20 @@ import sqlalchemy as sa
 
 from prm_sync.canonical.entities import ENTITIES, FACTS, SHARED_FACTS, UNSAID
 from prm_sync.canonical.model import Kind
-from prm_sync.warehouse import offers, performance, registrations
+from prm_sync.warehouse import offers, performance, registrations, service, standing
 from prm_sync.warehouse.views import entity_of
 
 Scope = Literal["known", "offered", "shared", "registered"]
 BATCH = 5_000
 _FACTS_TOUCHED = {
-    "lead": "offer_touched", "partner": "perf_touched", "opportunity": "deal_touched",
-    "deal_registration": "registration_touched",
+    "lead": "offer_touched", "partner": "facts_touched", "account": "facts_touched", "opportunity": "facts_touched",
+    "case": "offer_touched", "deal_registration": "registration_touched",
 }  # fmt: skip
 _COUNTED_BESIDES = {
-    "lead": (offers.LOCK, "partner"), "partner": (performance.LOCK,), "feedback": ("account",),
-    "opportunity": (registrations.LOCK, "partner", "account"), "deal_registration": (registrations.LOCK,),
+    "lead": (offers.LOCK, "partner"), "partner": (performance.LOCK, standing.LOCK), "feedback": ("account",),
+    "case": (offers.CASES.lock, "partner", "account", "contact"),
+    "account": (service.LOCK,), "opportunity": (registrations.LOCK, service.LOCK, "partner", "account"),
+    "deal_registration": (registrations.LOCK,),
 }  # fmt: skip
 _PARTNER_KEYS = {"deal_registration": "f.registration_partner_key"}  #: whose record it is, of those that say so
 _TOUCHED_BESIDES = {
@@ -83,7 +85,7 @@ def changed(
     known = {"c": connection, "s": stream, "after": after, "size": BATCH}
     match scope:
         case "shared":
-            pages = _copies(db, _touched(entity), _shared(entity, fields, facts, copy), known)
+            pages = _copies(db, _touched(entity, every=not after), _shared(entity, fields, facts, copy), known)
         case "offered":
             pages = _records(db, _offered(fields, facts, by_partner=by_partner), known)
         case "registered":
@@ -156,25 +158,28 @@ _IN_ORDER = "ORDER BY entity_id, target LIMIT :size"
 
 
 def _registered(fields: Sequence[str], facts: Sequence[str]) -> str:
-    """Deals that are there, and those to be made; what was not sent yet of one that is not to be made any more goes."""
+    """Deals that are there, those to be made, and those not to be made any more: what was not sent of these goes."""
     known = _known("opportunity", fields, facts)
     if not facts:
         return f"{known} {_IN_ORDER}"
     nothing = "".join(", NULL" for _ in fields) + "".join(f', f."{name}"' for name in facts)
     return f"""
-        SELECT * FROM ({known} AND f.deal_connection = :c
+        SELECT * FROM ({known} AND (f.deal_connection = :c OR f.deal_connection IS NULL)
         UNION ALL
-        SELECT f.id, f.deal_registration_id, CASE WHEN f.deal_wanted THEN 'upsert' ELSE 'delete' END, NULL,
-               NULL{nothing}
+        SELECT f.id, f.deal_registration_id, 'upsert', NULL, NULL{nothing}
         FROM core.opportunity_facts f
-        WHERE f.deal_connection = :c AND f.deal_unmade
+        WHERE f.deal_connection = :c AND f.deal_unmade AND f.deal_wanted
           AND f.deal_touched > :after
           AND NOT EXISTS (SELECT FROM core.opportunity o WHERE o.prm_registration_id = f.deal_registration_id)
           AND NOT EXISTS (SELECT FROM core.crosswalk x WHERE x.entity = 'opportunity' AND x.entity_id = f.id)
-          AND (f.deal_wanted OR NOT EXISTS (
-               SELECT FROM ops.outbox b WHERE b.connection = :c AND b.stream = :s AND b.entity_id = f.id
-               AND b.state IN ('sent', 'unknown', 'waiting', 'done')))
-          AND (f.id, f.deal_registration_id) > (:id, :target)) t {_IN_ORDER}
+          AND (f.id, f.deal_registration_id) > (:id, :target)
+        UNION ALL
+        SELECT b.entity_id, b.target, 'delete', NULL, NULL{"".join(", NULL" for _ in (*fields, *facts))}
+        FROM (SELECT DISTINCT entity_id, target FROM ops.outbox WHERE connection = :c AND stream = :s
+              AND entity = 'opportunity' AND state IN ('ready', 'refused') AND remote_id IS NULL) b
+        WHERE NOT EXISTS (SELECT FROM core.opportunity_facts f WHERE f.id = b.entity_id
+                          AND f.deal_registration_id = b.target AND f.deal_wanted)
+          AND (b.entity_id, b.target) > (:id, :target)) t {_IN_ORDER}
     """
 
 
@@ -219,13 +224,14 @@ def _shared(entity: str, fields: Sequence[str], facts: Sequence[str], copy: Sequ
             UNION ALL
             SELECT t.id, NULL, NULL, l.target, 'delete', max(l.partner_key)
             FROM touched t JOIN ops.share_log l ON l.entity_id = t.id
-            WHERE l.entity = '{entity}' AND l.connection = :c AND l.stream = :s AND l.kind = 'shared'
+            WHERE l.entity_id = ANY(:ids) AND l.entity = '{entity}' AND l.connection = :c AND l.stream = :s
+              AND l.kind = 'shared'
               AND NOT EXISTS (SELECT FROM now n WHERE n.id = t.id AND n.id || ':' || n.partner_id = l.target)
             GROUP BY t.id, l.target
         )
         SELECT w.id AS entity_id, w.target, w.op, s.remote_id, coalesce(p.partner_key, w.told) AS partner_key{columns}
         FROM wanted w
-        JOIN core."{entity}" g ON g.id = w.id
+        JOIN core."{entity}" g ON g.id = w.id AND g.id = ANY(:ids)
         LEFT JOIN core.partner p ON p.id = w.partner_id
         {join}
         LEFT JOIN LATERAL (
@@ -269,10 +275,14 @@ def _partners_of(entity: str, id_: str) -> str:
     )
 
 
-def _touched(entity: str) -> str:
+def _touched(entity: str, *, every: bool) -> str:
     """SQL for the next ids of which the record, a copy, what is known of it here, or its partner changed."""
+    page = "(SELECT DISTINCT id FROM ({}) t WHERE id > :id ORDER BY id LIMIT :size)"
+    own = f'SELECT id FROM core."{entity}" WHERE touched > :after'
+    if every:  # nothing else can be touched then
+        return page.format(own)
     parts = [
-        f'SELECT id FROM core."{entity}" WHERE touched > :after',
+        own,
         f"""SELECT x.entity_id AS id FROM core.{entity}_source s
             JOIN core.crosswalk x ON x.connection = s.connection AND x.stream = s.stream AND x.remote_id = s.remote_id
             WHERE x.entity = '{entity}' AND s.connection = :c AND s.stream = :s AND s.touched > :after""",
@@ -293,7 +303,6 @@ def _touched(entity: str) -> str:
                 JOIN core."{entity}" g ON g.partner_ref = x.connection || ':' || x.remote_id
                 WHERE p.touched > :after"""
         )
-    page = "(SELECT DISTINCT id FROM ({}) t WHERE id > :id ORDER BY id LIMIT :size)"
     return " UNION ".join(page.format(part) for part in parts) + " ORDER BY id LIMIT :size"
 
 

@@ -49,13 +49,13 @@ def test_mappings_are_listed_and_shown_with_their_lineage(folder_only: Cli) -> N
     assert {"field": "last_name", "from": ["LastName"], "how": "read as text"} in said["fields"]
     assert "Prm_Offer_Status__c" in {b["remote"] for b in said["back"]}
     assert (
-        "no mapping makes a order of salesforce" in folder_only("mappings", "show", "salesforce", "order", code=2).err
+        "no mapping makes a target of salesforce" in folder_only("mappings", "show", "salesforce", "target", code=2).err
     )
 
 
 def test_schemas_are_written_and_checked(folder_only: Cli) -> None:
     assert folder_only("schemas", "write", "--check", "--dir", "s", "--json", code=1).json["state"] == "failed"
-    assert len(folder_only("schemas", "write", "--dir", "s", "--json").json["changed"]) == 9
+    assert len(folder_only("schemas", "write", "--dir", "s", "--json").json["changed"]) == 11
     assert folder_only("schemas", "write", "--check", "--dir", "s", "--json").json["changed"] == []
     Path("s/routing.schema.json").write_text("{}")
     assert folder_only("schemas", "write", "--check", "--dir", "s", "--json", code=1).json["changed"] == [

@@ -12,7 +12,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from prm_sync.demo.cycle import Demo, DemoOptions, run_demo
 from prm_sync.demo.folder import SECRETS, home_of
 from prm_sync.demo.result import DemoResult
 from prm_sync.demo.scenes import CONFLICTS, Scene
+from prm_sync.demo.service import RESOLUTION, RESPOND_H, SOLVE_H
 from prm_sync.demo.words import TONGUES
 from prm_sync.errors import ConfigError
 from prm_sync.warehouse import db, embedded
@@ -303,6 +304,38 @@ def test_a_folder_that_no_demo_made_is_left_alone(tmp_path):
     assert (tmp_path / "demo" / "mine.txt").read_text() == "mine"
 
 
+def test_a_case_went_to_a_service_partner_who_solved_it_and_the_crm_knows(played):
+    told = played.result.case
+    assert all(text in played.spoken for text in (told.happened, told.outcome, f"$ {told.command}"))
+    [remote] = played.query(
+        f"SELECT remote_id FROM core.crosswalk WHERE entity_id = '{told.concerns}' AND connection = 'crm'"
+    )
+    [row] = [r for r in played.crm["Case"] if r["Id"] == remote.remote_id]
+    assert (row["Prm_Status__c"], row["Prm_Resolution__c"], row["Status"]) == ("resolved", RESOLUTION, "New")
+    given, responded, solved = (
+        datetime.fromisoformat(row[f"Prm_{n}_At__c"].replace("+0000", "+00:00"))
+        for n in ("Assigned", "First_Response", "Resolved")
+    )
+    assert (responded - given, solved - given) == (timedelta(hours=RESPOND_H), timedelta(hours=SOLVE_H))
+    with (played.folder / "portal" / "cases.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = {r["Key"]: r for r in csv.DictReader(file)}
+    [seen] = [r for key, r in rows.items() if key.startswith(f"{told.concerns}:partner_")]
+    assert (seen["Subject"], seen["Contact"] != "") == (row["Subject"], True)
+    addresses = {r["Email"] for r in played.crm["Contact"]}
+    assert not any(cell in addresses for r in rows.values() for cell in r.values())
+    assert seen["Partner"] == row["Prm_Partner_Key__c"]
+
+
+def test_a_case_that_a_partner_declined_or_left_unanswered_went_on(played):
+    ended = played.query("SELECT case_id, state FROM ledger.case_assignment WHERE state IN ('declined', 'expired')")
+    assert {r.state for r in ended} == {"declined", "expired"}
+    further = played.query(
+        "SELECT d.case_id, d.rank, d.reasons FROM ledger.case_decision d JOIN ledger.case_assignment o USING (case_id) "
+        "WHERE o.state IN ('declined', 'expired') AND d.rank > o.rank"
+    )
+    assert {r.case_id for r in further} == {r.case_id for r in ended}
+
+
 def test_a_partner_sees_when_an_order_of_its_customer_ships_and_nothing_of_its_price(played):
     notice = played.result.notice
     with (played.folder / "portal" / "shipping_notices.csv").open(encoding="utf-8-sig", newline="") as file:
@@ -319,3 +352,20 @@ def test_a_partner_sees_when_an_order_of_its_customer_ships_and_nothing_of_its_p
     assert not any(str(r["TotalAmount"]) in ",".join(shipped.values()) for r in mine)
     logged = played.query("SELECT DISTINCT unnest(fields) AS f FROM ops.share_log WHERE stream = 'shipping_notices'")
     assert {r.f for r in logged}.isdisjoint({"amount", "delivery_preference", "account_ref"})
+
+
+def test_the_demo_shows_a_lead_whose_offer_ran_out_and_went_to_the_next_partner(played: Played) -> None:
+    told = played.result.offered_again
+    offers = played.query(f"SELECT state FROM ledger.lead_offer WHERE lead_id = '{told.concerns}' ORDER BY rank")
+    assert [offers[0].state, len(offers) > 1] == ["expired", True]
+
+
+def test_the_demo_shows_a_lead_of_which_a_partner_sees_initials(played: Played) -> None:
+    told = played.result.masked
+    [lead] = played.query(f"SELECT last_name FROM core.lead WHERE id = '{told.concerns}'")
+    assert lead.last_name not in told.outcome
+    [left] = played.query(
+        "SELECT DISTINCT p.tier FROM ops.share_log s JOIN core.partner p ON p.partner_key = s.partner_key "
+        "WHERE 'last_name=initials' = ANY(s.masked)"
+    )
+    assert left.tier == "bronze"

@@ -13,7 +13,7 @@ from prm_sync.canonical.entities import ENTITIES
 from prm_sync.errors import ConfigError
 from prm_sync.rules.identity import IdentityPolicy, identity_schema, keys_of, load_identity
 from prm_sync.rules.registrations import load_registrations, registrations_schema
-from prm_sync.rules.routing import TERMS, load_routing, routing_schema
+from prm_sync.rules.routing import TERMS, RoutingPolicy, cases_schema, load_cases, load_routing, routing_schema
 from prm_sync.rules.sharing import load_sharing, sharing_schema
 from prm_sync.rules.signals import load_signals, signals_schema
 from prm_sync.yamlfile import parse
@@ -21,6 +21,7 @@ from prm_sync.yamlfile import parse
 ROOT = Path(__file__).parents[2]
 LOAD: dict[str, Callable[[Any], Any]] = {
     "routing": load_routing, "identity": load_identity, "sharing": load_sharing, "registrations": load_registrations,
+    "cases": lambda source: load_cases(source, RoutingPolicy()),
     "signals": load_signals,
 }  # fmt: skip
 SCHEMA: dict[str, Callable[[], dict[str, Any]]] = {
@@ -28,6 +29,7 @@ SCHEMA: dict[str, Callable[[], dict[str, Any]]] = {
     "identity": identity_schema,
     "sharing": sharing_schema,
     "registrations": registrations_schema,
+    "cases": cases_schema,
     "signals": signals_schema,
 }
 

@@ -1,6 +1,7 @@
 """Which partner gets which lead, why the others do not, and what becomes of the offer."""
 
 from prm_sync.rules.routing.board import Batch, Board, Routed
+from prm_sync.rules.routing.cases import CasePolicy, cases_schema, load_cases
 from prm_sync.rules.routing.decide import deal, route, score_of_best
 from prm_sync.rules.routing.explain import as_json, explain
 from prm_sync.rules.routing.facts import (
@@ -24,6 +25,8 @@ from prm_sync.rules.routing.offers import (
     apply_stage,
     due,
     moved,
+    reopen,
+    stage_of,
     taken_back,
     withdraw,
 )
@@ -36,6 +39,7 @@ __all__ = [
     "Batch",
     "Board",
     "Candidate",
+    "CasePolicy",
     "Decision",
     "Fate",
     "LeadFacts",
@@ -51,16 +55,20 @@ __all__ = [
     "apply_answer",
     "apply_stage",
     "as_json",
+    "cases_schema",
     "day_start",
     "deal",
     "due",
     "explain",
+    "load_cases",
     "load_routing",
     "moved",
+    "reopen",
     "replay",
     "route",
     "routing_schema",
     "score_of_best",
+    "stage_of",
     "taken_back",
     "unrouted",
     "week_start",

@@ -58,8 +58,11 @@ class Board:
         self.book = RuleBook(policy, known, now)
         self.codes = tuple(rule.code for rule in self.book.rules)
         self._scale = Scale(policy)
-        self._weekly = [policy.capacity.weekly if (w := p.weekly_capacity) is None else max(w, 0) for p in known]
-        self._week = [ledger.week.get(p.id, 0) for p in known]
+        usual, most = policy.capacity.weekly, policy.capacity.max_open
+        self._by_week = usual is not None  #: without a number for the week, load is what is open of what may be
+        counted = ledger.week if self._by_week else ledger.open
+        self._weekly = [_own(p.weekly_capacity, usual) if usual is not None else most for p in known]
+        self._week = [counted.get(p.id, 0) for p in known]
         self._day = [ledger.day.get(p.id, 0) for p in known]
         self._open = [ledger.open.get(p.id, 0) for p in known]
         self._taken = [0] * len(known)
@@ -260,7 +263,8 @@ class Board:
         """Why a partner can take no more."""
         capacity, taken = self.policy.capacity, self._taken[i]
         for has, most, words in (
-            (self._week[i], self._weekly[i], "this week"), (self._day[i], capacity.daily, "today"),
+            (self._week[i], self._weekly[i] if self._by_week else None, "this week"),
+            (self._day[i], capacity.daily, "today"),
             (self._open[i], capacity.max_open, "open"),
         ):  # fmt: skip
             if most is not None and has + taken >= most:
@@ -282,6 +286,10 @@ class Board:
 
     def _bit(self, roster: Roster, i: int) -> int:
         return roster.bits[roster.place[i]]
+
+
+def _own(number: int | None, usual: int) -> int:
+    return usual if number is None else max(number, 0)
 
 
 def fraction(seed: int, name: str) -> float:

@@ -11,20 +11,21 @@ from prm_sync.rules.routing.policy import RoutingPolicy
 
 
 class Deadlines:
-    """The deadlines of the offers that are made at one time."""
+    """The deadlines of what is given out at one time."""
 
     def __init__(self, policy: RoutingPolicy, now: datetime) -> None:
         terms = policy.offer
-        self._now, self._time, self._working = now, timedelta(hours=terms.expires_after_h), terms.hours == "working"
+        self._now, self._working = now, terms.hours == "working"
         self._calendars = Calendars(policy.calendars)
         self._common = policy.calendars[terms.calendar].of(None) if terms.calendar is not None else None
-        self._known: dict[Calendar, datetime] = {}
+        self._known: dict[tuple[Calendar, float], datetime] = {}
 
-    def of(self, partner: PartnerFacts | None) -> datetime:
-        """When an offer to this partner runs out. None, of a lead that nobody gets: by the clock alone."""
+    def of(self, partner: PartnerFacts | None, hours: float) -> datetime:
+        """When these hours are over for this partner. None, of a lead that nobody gets: by the clock alone."""
+        time = timedelta(hours=hours)
         if not self._working or partner is None:
-            return self._now + self._time
+            return self._now + time
         calendar = self._common or self._calendars.of(partner)
-        if calendar not in self._known:
-            self._known[calendar] = after_working_time(calendar, self._now, self._time)
-        return self._known[calendar]
+        if (calendar, hours) not in self._known:
+            self._known[calendar, hours] = after_working_time(calendar, self._now, time)
+        return self._known[calendar, hours]

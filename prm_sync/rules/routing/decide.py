@@ -112,8 +112,13 @@ class _Words:
         return Decision(
             lead.id, winner and winner.partner_id, winner and winner.score, outcome, self._note(lead, outcome),
             considered, self._others(lead, kind) if self._all and kind.stopped is None else (), counts, queue,
-            policy.version, board.now, self._deadlines.of(board.partners[rank >> LOT_AT & LOT] if winner else None),
+            policy.version, board.now, *self._until(lead, board.partners[rank >> LOT_AT & LOT] if winner else None),
         )  # fmt: skip
+
+    def _until(self, lead: LeadFacts, partner: PartnerFacts | None) -> tuple[datetime, datetime | None]:
+        """When the partner is to have answered, and to be done with it."""
+        answer, resolve = self._board.policy.answer_within_h(lead), self._board.policy.resolve_within_h(lead)
+        return self._deadlines.of(partner, answer), self._deadlines.of(partner, resolve) if resolve else None
 
     def _considered(self, kind: LeadClass, rank: int) -> tuple[Candidate, ...]:
         """Everybody who passed all rules but capacity, as they stand; the winner as it was chosen."""
@@ -146,7 +151,7 @@ class _Words:
             case "test":
                 return "a test record is never routed"
             case "status":
-                return f"the lead is {lead.status or 'without status'}"
+                return f"the {self._board.policy.thing} is {lead.status or 'without status'}"
             case "max_offers":
                 return f"offered {lead.offers} times already: a person must look at it"
             case _:

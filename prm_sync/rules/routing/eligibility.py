@@ -47,9 +47,13 @@ class RuleBook:
         self.atlas = Atlas(policy.areas, policy.region_names, (p.territories for p in partners))
         self._calendars = Calendars(policy.calendars)
         self._tiers: dict[tuple[str | None, ...], frozenset[str]] = {}
+        self._the, self._this = f"the {policy.thing}", f"this {policy.thing}"
+        self._does, self._asks = ("sells", "wants") if policy.thing == "lead" else ("serves", "is about")
         on = policy.rules
         standing = [Rule("test", _always, _no_tokens, lambda p: NOTHING if p.is_test else None, _test)]
         standing.append(Rule("status", _always, _no_tokens, self._status_held, self._status))
+        if policy.partner_types:
+            standing.append(Rule("type", _always, _no_tokens, self._type_held, self._type))
         if on.agreement != "off":
             standing.append(Rule("agreement", _always, _no_tokens, self._agreement_held, self._agreement))
         if on.calendar != "off":
@@ -66,22 +70,22 @@ class RuleBook:
         if self.policy.exclusions:
             yield Rule("exclusion", self.exclusions_of, _the_same, self._excluded, self._exclusion, bars=True)
         if on.relationship == "exclusive":
-            yield Rule("relationship", attrgetter("account_partner_id"), _one, _itself, _relationship)
+            yield Rule("relationship", attrgetter("account_partner_id"), _one, _itself, self._relationship)
         if on.protected_deal:
             yield Rule("protected_deal", attrgetter("registered_by"), _the_same, _itself, _protected_deal)
         if on.prior_decline:
-            yield Rule("prior_decline", attrgetter("declined_by"), _the_same, _itself, _prior_decline, bars=True)
+            yield Rule("prior_decline", attrgetter("declined_by"), _the_same, _itself, self._prior_decline, bars=True)
         if on.prior_expiry:
-            yield Rule("prior_expiry", attrgetter("expired_by"), _the_same, _itself, _prior_expiry, bars=True)
+            yield Rule("prior_expiry", attrgetter("expired_by"), _the_same, _itself, self._prior_expiry, bars=True)
         if on.territory:
             place_of = self._place_of if self.atlas.by_postcode else attrgetter("country", "region", "segment")
             yield Rule("territory", place_of, self._places, self._territories, self._territory)
         if on.product:
-            yield Rule("product", attrgetter("product"), _folded, lambda p: _listed(p.products), _product)
+            yield Rule("product", attrgetter("product"), _folded, lambda p: _listed(p.products), self._product)
         if on.industry:
-            yield Rule("industry", attrgetter("industry"), _folded, lambda p: _listed(p.industries), _industry)
+            yield Rule("industry", attrgetter("industry"), _folded, lambda p: _listed(p.industries), self._industry)
         if on.language:
-            yield Rule("language", attrgetter("language"), _folded, lambda p: _listed(p.languages), _language)
+            yield Rule("language", attrgetter("language"), _folded, lambda p: _listed(p.languages), self._language)
         if on.tier and self.policy.tiers_needed:
             yield Rule("tier", self._tiers_needed, _the_same, lambda p: frozenset({fold(p.tier or "")}), self._tier)
         if on.certification:
@@ -95,6 +99,12 @@ class RuleBook:
     def _status(self, partner: PartnerFacts, _: LeadFacts) -> str:
         wanted = _list(self.policy.partner_statuses, " or ")
         return f"the partner is {partner.status or 'without status'}, not {wanted}"
+
+    def _type_held(self, partner: PartnerFacts) -> frozenset[str] | None:
+        return None if partner.type in self.policy.partner_types else NOTHING
+
+    def _type(self, partner: PartnerFacts, _: LeadFacts) -> str:
+        return f"the partner is {partner.type or 'of no known type'}, not {_list(self.policy.partner_types, ' or ')}"
 
     def _agreement_held(self, partner: PartnerFacts) -> frozenset[str] | None:
         if not partner.agreements:
@@ -160,16 +170,16 @@ class RuleBook:
 
     def _territory(self, partner: PartnerFacts, lead: LeadFacts) -> str:
         country, named = (lead.country or "").upper(), partner.territories
-        where = "the lead has no country"
+        where = f"{self._the} has no country"
         if country:
             region = self.atlas.region_of(country, lead.region) or lead.region
-            where = f"the lead is in {country}" + (f" ({region})" if lead.region else "")
+            where = f"{self._the} is in {country}" + (f" ({region})" if lead.region else "")
         tokens = self._territories(partner)
         if lead.segment and any("/" in t for t in tokens):
             where += f", segment {lead.segment}"
         if any(":" in t for t in tokens):
             where += ", at another postcode" if lead.postcode else ", without a postcode"
-        return f"sells in {_list(named)}; {where}" if named else f"no territory is known; {where}"
+        return f"{self._does} in {_list(named)}; {where}" if named else f"no territory is known; {where}"
 
     def _tiers_needed(self, lead: LeadFacts) -> frozenset[str]:
         """The levels that may have a lead; several needs are all to be met."""
@@ -191,7 +201,7 @@ class RuleBook:
 
     def _tier(self, partner: PartnerFacts, lead: LeadFacts) -> str:
         needed = _list(t for t in self._tiers_needed(lead) if t.strip()) or "levels that exclude one another"
-        return f"is {partner.tier or 'without level'}; the lead needs {needed}"
+        return f"is {partner.tier or 'without level'}; {self._the} needs {needed}"
 
     def _certified(self, partner: PartnerFacts) -> frozenset[str]:
         return frozenset(fold(n) for n, last in partner.certifications.items() if last is None or last >= self.today)
@@ -200,6 +210,26 @@ class RuleBook:
         name = lead.certification or ""
         last = {fold(n): last for n, last in partner.certifications.items()}.get(fold(name))
         return f"does not hold '{name}'" if last is None else f"'{name}' was valid until {last}"
+
+    # --- in words, where nothing has to be looked up ---
+
+    def _relationship(self, _: PartnerFacts, __: LeadFacts) -> str:
+        return f"another partner serves {self._the}'s account"
+
+    def _prior_decline(self, _: PartnerFacts, __: LeadFacts) -> str:
+        return f"declined {self._this} before"
+
+    def _prior_expiry(self, _: PartnerFacts, __: LeadFacts) -> str:
+        return f"let an offer of {self._this} run out before"
+
+    def _product(self, partner: PartnerFacts, lead: LeadFacts) -> str:
+        return f"{self._does} {_list(partner.products)}; {self._the} {self._asks} {lead.product}"
+
+    def _industry(self, partner: PartnerFacts, lead: LeadFacts) -> str:
+        return f"serves {_list(partner.industries)}; {self._the} is in {lead.industry}"
+
+    def _language(self, partner: PartnerFacts, lead: LeadFacts) -> str:
+        return f"speaks {_list(partner.languages)}; {self._the} speaks {lead.language}"
 
 
 class Calendars:
@@ -249,32 +279,11 @@ def _test(_: PartnerFacts, __: LeadFacts) -> str:
     return "the partner is a test record"
 
 
-def _relationship(_: PartnerFacts, __: LeadFacts) -> str:
-    return "another partner serves the lead's account"
-
-
 def _protected_deal(_: PartnerFacts, __: LeadFacts) -> str:
     return "another partner has registered a deal with the company, and is protected"
 
 
-def _prior_decline(_: PartnerFacts, __: LeadFacts) -> str:
-    return "declined this lead before"
 
-
-def _prior_expiry(_: PartnerFacts, __: LeadFacts) -> str:
-    return "let an offer of this lead run out before"
-
-
-def _product(partner: PartnerFacts, lead: LeadFacts) -> str:
-    return f"sells {_list(partner.products)}; the lead wants {lead.product}"
-
-
-def _industry(partner: PartnerFacts, lead: LeadFacts) -> str:
-    return f"serves {_list(partner.industries)}; the lead is in {lead.industry}"
-
-
-def _language(partner: PartnerFacts, lead: LeadFacts) -> str:
-    return f"speaks {_list(partner.languages)}; the lead speaks {lead.language}"
 
 
 def _list(names: Iterable[str], joint: str = ", ") -> str:

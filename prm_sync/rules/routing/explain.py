@@ -13,14 +13,14 @@ _CHOSEN = {
     "round_robin": "fewest offers this week",
     "weighted": "drawn by lot, the score being the chance",
     "optimal": "the batch as a whole scores highest so",
-    "relationship": "serves the lead's account already",
+    "relationship": "serves the account already",
 }
 _LOST = {
     "best": "lower score, or equal and lost the draw",
     "round_robin": "had as many or more offers this week",
     "weighted": "not drawn",
     "optimal": "the batch as a whole scores less with it",
-    "relationship": "does not serve the lead's account",
+    "relationship": "does not serve the account",
 }
 
 
@@ -64,15 +64,16 @@ def explain(stored: Mapping[str, Any], names: Mapping[str, str] | None = None) -
 
 
 def _headline(stored: Mapping[str, Any], winner: str | None) -> str:
-    lead = stored["lead_id"]
+    thing = "case" if "case_id" in stored else "lead"
+    name = f"{thing} {stored[f'{thing}_id']}"
     counted = sum((stored.get("reasons") or {}).values()) + (winner is not None)
     count = max(counted, len(stored["candidates"]))
     when = f"decided {stored['decided_at']} by rules {stored['rule_version']}"
     if winner is not None:
-        return f"lead {lead} goes to {winner}, one of {count} partners; {when}"
+        return f"{name} goes to {winner}, one of {count} partners; {when}"
     why = stored.get("note") or f"each of {count} partners is ruled out"
     queue = f"; it waits in queue {stored['queue']}" if stored.get("queue") else ""
-    return f"lead {lead} goes to nobody: {why}{queue}; {when}"
+    return f"{name} goes to nobody: {why}{queue}; {when}"
 
 
 def _candidate(row: Sequence[Any]) -> Candidate:

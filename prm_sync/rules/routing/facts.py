@@ -1,4 +1,7 @@
-"""What routing knows of leads and partners, and what it answers."""
+"""What routing knows of leads and partners, and what it answers.
+
+A service case is routed as a lead is, by a policy of its own (`cases`): what is said here of leads holds for it, too.
+"""
 
 from __future__ import annotations
 
@@ -57,6 +60,7 @@ class PartnerFacts:
     name: str | None = None
     key: str | None = None  #: the partner's key in the PRM: how the policy's exclusions name it (or by `id`)
     status: str | None = "active"
+    type: str | None = None
     tier: str | None = None
     territories: tuple[str, ...] = ()  #: countries, regions, areas of the policy, or `*`; empty: nowhere
     products: tuple[str, ...] = ()  #: empty: all
@@ -128,6 +132,7 @@ class Decision:
     rule_version: str
     decided_at: datetime
     expires_at: datetime  #: when the offer runs out, if there is one
+    resolve_by: datetime | None = None  #: when it is to be done with, where the policy says so
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:

@@ -2,7 +2,8 @@
 
 The seller takes back what waits, and what was accepted as long as nothing was won or lost: the lead may go in the CRM.
 
-`MOVES` is all of it. A move that is not there is a `Refusal`, a value: it goes to the history and moves nothing.
+`MOVES` is all of it; `CASE_MOVES` that of a service case, accepted -> in_progress -> resolved -> closed, or reopened.
+A move that is not there is a `Refusal`, a value: it goes to the history and moves nothing.
 """
 
 from __future__ import annotations
@@ -14,9 +15,12 @@ from typing import Literal, assert_never
 
 State = Literal["pending", "accepted", "declined", "expired", "withdrawn"]
 Answer = Literal["accepted", "declined"]
-Stage = Literal["working", "won", "lost"]  #: how far a partner is with a lead that it accepted
+LeadStage = Literal["working", "won", "lost"]  #: how far a partner is with a lead that it accepted
+CaseStage = Literal["in_progress", "resolved", "closed", "reopened"]  #: ... and with a case
+Stage = LeadStage | CaseStage
 Standing = State | Stage
-Event = Literal["accept", "decline", "work", "win", "lose", "run_out", "withdraw"]
+Event = Literal["accept", "decline", "work", "win", "lose", "run_out", "withdraw", "resolve", "close", "reopen"]
+Thing = Literal["lead", "case"]  #: what is offered
 RefusalCode = Literal["repeated", "late", "superseded", "illegal", "before_offer"]
 
 UNSTATED = "not stated"  #: the reason of a decline that came without one
@@ -37,13 +41,45 @@ MOVES: Mapping[Standing, Mapping[Event, Standing]] = {
     "expired": {"run_out": "expired"},
     "withdrawn": {"withdraw": "withdrawn"},
 }  # fmt: skip
+CASE_MOVES: Mapping[Standing, Mapping[Event, Standing]] = {
+    "pending": {
+        "accept": "accepted", "decline": "declined", "work": "in_progress", "resolve": "resolved",
+        "run_out": "expired", "withdraw": "withdrawn",
+    },
+    # Who finds out later that it cannot help gives the case back: it goes to the next.
+    "accepted": {
+        "accept": "accepted", "decline": "declined", "work": "in_progress", "resolve": "resolved",
+        "withdraw": "withdrawn",
+    },
+    "in_progress": {
+        "accept": "in_progress", "decline": "declined", "work": "in_progress", "resolve": "resolved",
+        "withdraw": "withdrawn",
+    },
+    # The seller closes a case, not the partner: what is taken from a partner that had solved it is closed.
+    "resolved": {
+        "accept": "resolved", "resolve": "resolved", "work": "in_progress", "close": "closed", "reopen": "reopened",
+        "withdraw": "closed",
+    },
+    "closed": {"accept": "closed", "resolve": "closed", "close": "closed", "reopen": "reopened", "withdraw": "closed"},
+    "reopened": {
+        "accept": "reopened", "decline": "declined", "work": "in_progress", "resolve": "resolved",
+        "reopen": "reopened", "withdraw": "withdrawn",
+    },
+    "declined": {"decline": "declined"},
+    "expired": {"run_out": "expired"},
+    "withdrawn": {"withdraw": "withdrawn"},
+}  # fmt: skip
+_LIVES: Mapping[Thing, Mapping[Standing, Mapping[Event, Standing]]] = {"lead": MOVES, "case": CASE_MOVES}
 _ANSWERS: Mapping[Answer, Event] = {"accepted": "accept", "declined": "decline"}
-_STAGES: Mapping[Stage, Event] = {"working": "work", "won": "win", "lost": "lose"}
+_STAGES: Mapping[Stage, Event] = {
+    "working": "work", "won": "win", "lost": "lose",
+    "in_progress": "work", "resolved": "resolve", "closed": "close", "reopened": "reopen",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One offer of one lead to one partner. All times are aware."""
+    """One offer of one lead, or case, to one partner. All times are aware."""
 
     id: str
     lead_id: str
@@ -56,10 +92,16 @@ class Offer:
     rank: int = 1  #: 1 for the first offer of the lead
     superseded: bool = False  #: the lead has been offered to somebody since
     stage: Stage | None = None  #: only where it is accepted
+    of: Thing = "lead"
 
     @property
     def standing(self) -> Standing:
         return self.stage if self.state == "accepted" and self.stage is not None else self.state
+
+    @property
+    def moves(self) -> Mapping[Event, Standing]:
+        """Where it can go from here."""
+        return _LIVES[self.of][self.standing]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +116,15 @@ class Transition:
 
     @property
     def stage(self) -> Stage | None:
-        return self.after if self.after in ("working", "won", "lost") else None
+        return stage_of(self.after)
 
     @property
     def state(self) -> State:
         match self.after:
-            case "working" | "won" | "lost":
-                return "accepted"
-            case state:
+            case "pending" | "accepted" | "declined" | "expired" | "withdrawn" as state:
                 return state
+            case _:
+                return "accepted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +144,7 @@ def apply_answer(offer: Offer, answer: Answer, at: datetime, reason: str | None 
 
     It counts while the offer is pending and has not run out, also if the sweep has not been there yet.
     """
-    after = MOVES[offer.standing].get(_ANSWERS[answer])
+    after = offer.moves.get(_ANSWERS[answer])
     if after == offer.standing:
         return _refusal(offer, answer, at, "repeated")
     if (code := _untimely(offer, at)) is not None:
@@ -117,11 +159,13 @@ def apply_answer(offer: Offer, answer: Answer, at: datetime, reason: str | None 
 
 def apply_stage(offer: Offer, stage: Stage, at: datetime) -> Transition | Refusal:
     """How far the partner is with the lead, as it says at `at`: of an offer that still waits, an answer as well."""
-    after = MOVES[offer.standing].get(_STAGES[stage])
+    after = offer.moves.get(_STAGES[stage])
     if after == offer.standing:
         return _refusal(offer, stage, at, "repeated")
     if (code := _untimely(offer, at)) is not None:
         return _refusal(offer, stage, at, code)
+    if offer.standing == "reopened" and offer.changed_at is not None and at <= offer.changed_at:
+        return _refusal(offer, stage, at, "late")  # said before it was reopened
     if after is None:
         return _refusal(offer, stage, at, "late" if offer.state == "expired" else "illegal")
     return Transition(offer.id, offer.standing, after, at, CLOSED if after == "declined" else None)
@@ -140,16 +184,29 @@ def due(offers: Iterable[Offer], now: datetime) -> list[Transition]:
     return [
         Transition(o.id, o.standing, "expired", o.expires_at)
         for o in offers
-        if MOVES[o.standing].get("run_out") not in (None, o.standing) and o.expires_at <= now
+        if o.moves.get("run_out") not in (None, o.standing) and o.expires_at <= now
     ]
 
 
 def withdraw(offer: Offer, at: datetime, reason: str) -> Transition | Refusal:
     """The seller takes an offer back: one that waits or was accepted, but none that is won, lost or over."""
-    after = MOVES[offer.standing].get("withdraw")
+    after = offer.moves.get("withdraw")
     if after is None or after == offer.standing:
         return _refusal(offer, "withdrawn", at, "illegal" if after is None else "repeated")
     return Transition(offer.id, offer.standing, after, at, reason)
+
+
+def reopen(offer: Offer, at: datetime, reason: str) -> Transition | Refusal:
+    """The seller opens a case again that was done with: the partner who had it goes on."""
+    after = offer.moves.get("reopen")
+    if after is None or after == offer.standing:
+        return _refusal(offer, "reopened", at, "illegal" if after is None else "repeated")
+    return Transition(offer.id, offer.standing, after, at, reason)
+
+
+def stage_of(standing: str | None) -> Stage | None:
+    """The stage that this is, if it is one."""
+    return next((stage for stage in _STAGES if stage == standing), None)
 
 
 def moved(offer: Offer, transition: Transition) -> Offer:
@@ -166,10 +223,10 @@ US = "us"  #: the seller's own people
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """What became of an offered lead in the CRM. `sold_by`: who sells the opportunity that it was converted to."""
+    """What became of an offered lead, or case, in the CRM. `sold_by`: who sells what the lead was converted to."""
 
     gone: bool = False  #: deleted
-    merged: bool = False  #: found to be another lead, which has its own offer
+    merged: bool = False  #: found to be another one, which has its own offer
     status: str | None = None
     sold_by: str | None = None  #: the partner's id, or `US`; None: nobody says
 
@@ -181,24 +238,24 @@ def taken_back(offer: Offer, fate: Fate) -> str | None:
     opportunity is another partner's, or the seller's own.
     """
     if fate.merged:
-        return "the lead is one with another in the CRM"
+        return f"the {offer.of} is one with another in the CRM"
     if fate.gone:
-        return "the lead is gone from the CRM"
-    if offer.state == "pending":
-        return None if fate.status not in (None, *_OVER) else _told(fate.status)
+        return f"the {offer.of} is gone from the CRM"
+    if offer.of == "case" or offer.state == "pending":
+        return None if fate.status not in (None, *_OVER[offer.of]) else _told(offer, fate.status)
     if fate.status == "disqualified":
-        return _told(fate.status)
+        return _told(offer, fate.status)
     if fate.status == "converted" and fate.sold_by not in (None, offer.partner_id):
         who = "the seller's own people" if fate.sold_by == US else "another partner"
         return f"the lead was converted in the CRM for {who}"
     return None
 
 
-_OVER = ("converted", "disqualified")
+_OVER: Mapping[Thing, tuple[str, ...]] = {"lead": ("converted", "disqualified"), "case": ("resolved", "closed")}
 
 
-def _told(status: str | None) -> str:
-    return f"the lead is {status} in the CRM" if status else "the lead is gone from the CRM"
+def _told(offer: Offer, status: str | None) -> str:
+    return f"the {offer.of} is {status} in the CRM" if status else f"the {offer.of} is gone from the CRM"
 
 
 def _refusal(offer: Offer, wanted: Standing, at: datetime, code: RefusalCode) -> Refusal:
@@ -215,7 +272,7 @@ def _words(offer: Offer, wanted: Standing, code: RefusalCode) -> str:
             since = offer.changed_at or offer.expires_at
             return f"'{wanted}' comes too late: the offer is {offer.state} since {since:%Y-%m-%d %H:%M %Z}"
         case "superseded":
-            return "the lead has been offered to another partner since"
+            return f"the {offer.of} has been offered to another partner since"
         case "illegal":
             return f"an offer that is {offer.standing} cannot become {wanted}"
         case "before_offer":

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from datetime import date, time
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, model_validator
 
-from prm_sync.canonical.entities import LEAD_STATUSES, PARTNER_STATUSES
+from prm_sync.canonical.entities import LEAD_STATUSES, PARTNER_STATUSES, PARTNER_TYPES
 from prm_sync.rules.calendar import Calendar
 from prm_sync.rules.policyfile import Part, Policy, load, schema_of
-from prm_sync.rules.routing.facts import Choice
+from prm_sync.rules.routing.facts import Choice, LeadFacts
 from prm_sync.rules.routing.territory import PLACE
 from prm_sync.yamlfile import YamlFile, did_you_mean
 
@@ -22,7 +22,7 @@ _CODE = re.compile(r"[A-Z]{2}(-[A-Z0-9]{1,3})?")
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
-def _of(known: tuple[str, ...], what: str) -> AfterValidator:
+def one_of(known: tuple[str, ...], what: str) -> AfterValidator:
     def check(name: str) -> str:
         if name not in known:
             raise ValueError(f'"{name}" is no {what}{did_you_mean(name, known)}')
@@ -78,17 +78,18 @@ def _code(name: str) -> str:
 
 
 REASONS = (
-    "max_offers", "nobody", "test", "status", "agreement", "calendar", "exclusion", "relationship", "protected_deal",
-    "prior_decline", "prior_expiry", "territory", "product", "industry", "language", "tier", "certification",
-    "capacity",
+    "max_offers", "nobody", "test", "status", "type", "agreement", "calendar", "exclusion", "relationship",
+    "protected_deal", "prior_decline", "prior_expiry", "territory", "product", "industry", "language", "tier",
+    "certification", "capacity",
 )  # fmt: skip
 """Why a lead may get no partner, as `queues.by_reason` names it: every rule, in the order in which they are asked."""
 
 Code = Annotated[str, AfterValidator(_code)]
-Weekday = Annotated[str, _of(WEEKDAYS, "day such as fri")]
-Reason = Annotated[str, _of(REASONS, "reason")]
-LeadStatus = Annotated[str, _of(LEAD_STATUSES, "status of a lead")]
-PartnerStatus = Annotated[str, _of(PARTNER_STATUSES, "status of a partner")]
+Weekday = Annotated[str, one_of(WEEKDAYS, "day such as fri")]
+Reason = Annotated[str, one_of(REASONS, "reason")]
+LeadStatus = Annotated[str, one_of(LEAD_STATUSES, "status of a lead")]
+PartnerStatus = Annotated[str, one_of(PARTNER_STATUSES, "status of a partner")]
+PartnerType = Annotated[str, one_of(PARTNER_TYPES, "type of a partner")]
 Place = Annotated[str, AfterValidator(_place)]
 AreaName = Annotated[str, AfterValidator(_area)]
 RegionCode = Annotated[str, AfterValidator(_region)]
@@ -129,8 +130,9 @@ class Rules(Part):
 class Capacity(Part):
     """How many offers a partner can take."""
 
-    weekly: int = Field(
-        default=20, ge=0, description="Offers a week (from Monday 00:00 UTC), unless the partner has a number"
+    weekly: int | None = Field(
+        default=20, ge=0, description="Offers a week (from Monday 00:00 UTC), unless the partner has a number; "
+        "null: no number counts, not even the partner's own, but only what is open"
     )
     daily: int | None = Field(
         default=None, ge=0, description="Offers a day (from 00:00 UTC) to one partner; null: as many as the week allows"
@@ -289,6 +291,8 @@ class Queues(Part):
 class RoutingPolicy(Policy):
     """A whole `policies/routing.yaml`."""
 
+    thing: ClassVar[str] = "lead"  #: what is routed by it, in words
+
     choice: Choice = Field(
         default="best",
         description="best: the highest score; round_robin: whoever had the fewest offers this week; "
@@ -299,6 +303,9 @@ class RoutingPolicy(Policy):
         default=("new", "qualified", "recycled"), description="Leads that may be routed"
     )
     partner_statuses: tuple[PartnerStatus, ...] = Field(default=("active",), description="Partners that may get leads")
+    partner_types: tuple[PartnerType, ...] = Field(
+        default=(), description="Kinds of partners that may get them; empty: all kinds"
+    )
     rules: Rules = Field(default_factory=Rules)
     areas: dict[AreaName, tuple[Place, ...]] = Field(
         default_factory=dict, description="Names that partners' territories may use: area -> countries and regions"
@@ -325,6 +332,14 @@ class RoutingPolicy(Policy):
         if name is not None and self.offer.hours == "all":
             raise ValueError("offer: `calendar` counts only with `hours: working`")
         return self
+
+    def answer_within_h(self, _: LeadFacts) -> float:
+        """Hours that a partner has to answer an offer of this one."""
+        return self.offer.expires_after_h
+
+    def resolve_within_h(self, _: LeadFacts) -> float | None:
+        """Hours within which it is to be done with; None: nobody counts them."""
+        return None
 
 
 def load_routing(source: Path | YamlFile) -> RoutingPolicy:

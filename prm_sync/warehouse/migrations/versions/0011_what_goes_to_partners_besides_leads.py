@@ -1,7 +1,7 @@
 """what goes to partners besides leads
 
 Revision ID: 0011
-Revises: 0009
+Revises: 0010
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0011"
-down_revision = "0009"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 
@@ -70,7 +70,7 @@ def upgrade() -> None:
     sa.Column('merged_into', sa.Text(), nullable=True, comment='The entity it was found to be the same as'),
     sa.PrimaryKeyConstraint('id'),
     schema='core',
-    comment='Golden records. A change of demand in a region, told by numbers in which nobody can be found. Measured here.'
+    comment='Golden records. A change of demand in a region, in numbers in which nobody can be found. Measured here.'
     )
     op.create_index('signal_merged', 'signal', ['merged_into'], unique=False, schema='core', postgresql_where=sa.text('merged_into IS NOT NULL'))
     op.create_index('signal_touched', 'signal', ['touched'], unique=False, schema='core')
@@ -116,7 +116,7 @@ def upgrade() -> None:
     sa.Column('shared_key', sa.Text(), nullable=True, comment="The copy that a partner sees, '<id>:<partner id>', as this system gave it to the source. PII: none; R024"),
     sa.PrimaryKeyConstraint('remote_id', 'connection', 'stream'),
     schema='core',
-    comment='One row per remote record that is a signal, in canonical form. A change of demand in a region, told by numbers in which nobody can be found. Measured here.'
+    comment='One row per remote record that is a signal, in canonical form. A change of demand in a region, in numbers in which nobody can be found. Measured here.'
     )
     op.create_index('signal_source_arrived', 'signal_source', ['arrived'], unique=False, schema='core')
     op.create_index('signal_source_key_1', 'signal_source', ['key_1'], unique=False, schema='core', postgresql_where=sa.text('key_1 IS NOT NULL'))
