@@ -35,7 +35,7 @@ from prm_sync.yamlfile import did_you_mean
 
 log = logging.getLogger(__name__)
 
-MatchKeys = Callable[[Sequence[Sequence[Any]]], Sequence[Sequence[int | None]]]  #: of rows, always MATCH_KEYS many each
+MatchKeys = Callable[[Sequence[Any]], Sequence[int | None]]  #: always MATCH_KEYS many
 Clock = Callable[[], datetime]
 
 

@@ -280,25 +280,16 @@ def money(value: object, currency: str | None) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         return _bounded(value * 10**exponent)
     if isinstance(value, float) and abs(value) < _CERTAIN:
-        try:
-            return minor(value, 10**exponent)
-        except ValueError:  # go by its digits
-            pass
+        scale: int = 10**exponent
+        minor = round(value * scale)
+        if minor / scale == value:  # the float means exactly this amount; else go by its digits
+            return minor
     if isinstance(value, str):
         value = _without_currency(text(value), currency)
         if exponent <= 2 and re.fullmatch(r"[+-]?[1-9]\d{0,2}\.\d{3}", value):
             raise ValueError("not clear: a decimal point or thousands")
     made = _decimal(value, comma_thousands=exponent <= 2)
     return _bounded(int(made.scaleb(exponent, _EXACT).to_integral_value(ROUND_HALF_EVEN, _EXACT)))
-
-
-def minor(value: float, scale: int | None) -> int:
-    """Minor units of an amount, where the float means exactly them. Raises ValueError where that is not certain."""
-    if scale is not None and -_CERTAIN < value < _CERTAIN:
-        units = round(value * scale)
-        if units / scale == value:
-            return units
-    raise ValueError("not certain")
 
 
 def _without_currency(written: str, currency: str) -> str:

@@ -37,25 +37,22 @@ class Mapped:
 
 def mapped(state: raw.StreamState, mapping: StreamMapping, records: Iterable[raw.Received]) -> Mapped:
     """The canonical rows of these records. Asks the warehouse nothing."""
-    made, readable = Mapped(), list[raw.Received]()
-    for received in records:
-        if error := received.record.get("__error__"):
-            made.troubles.append(Trouble(received.remote_id, "*", "unreadable_row", str(error), klass="permanent"))
-        else:
-            readable.append(received)
-    found, faults = mapping.compiled.rows([r.record for r in readable])
-    for n in sorted(faults):
-        made.troubles += [_trouble(readable[n].remote_id, f) for f in faults[n]]
-    kept = [(r, values) for r, values in zip(readable, found, strict=True) if values is not None]
-    if len(kept) < len(readable):
-        gone = (n for n, values in enumerate(found) if values is None and n not in faults)
-        made.skipped = [readable[n].remote_id for n in gone]
-    keys = mapping.match_keys([values for _, values in kept])
+    made = Mapped()
+    run, keys_of = mapping.compiled.run, mapping.match_keys
     connection, stream = state.connection, state.stream
-    made.rows = [
-        (connection, stream, r.remote_id, r.time, None, *key, *values)
-        for (r, values), key in zip(kept, keys, strict=True)
-    ]
+    add, faults = made.rows.append, list[Fault]()
+    for remote_id, record, time in records:
+        if error := record.get("__error__"):
+            made.troubles.append(Trouble(remote_id, "*", "unreadable_row", str(error), klass="permanent"))
+            continue
+        values = run(record, faults)
+        if faults:
+            made.troubles += [_trouble(remote_id, f) for f in faults]
+            faults.clear()
+        elif values is None:
+            made.skipped.append(remote_id)
+        if values is not None:
+            add((connection, stream, remote_id, time, None, *keys_of(values), *values))
     return made
 
 
@@ -171,7 +168,7 @@ def _keep_held(
             old, mended = before.get(row[2]), list(row)
             for name in names & place.keys():
                 mended[place[name]] = old[name] if old is not None else None
-            [mended[_KEYS]] = mapping.match_keys([mended[len(source.HEAD) :]])  # of what is kept, not what is refused
+            mended[_KEYS] = mapping.match_keys(mended[len(source.HEAD) :])  # of the values kept, not of those refused
             row = tuple(mended)
         out.append(row)
     return out

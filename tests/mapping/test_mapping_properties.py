@@ -12,10 +12,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prm_sync.canonical import values
 from prm_sync.canonical.entities import ENTITIES
 from prm_sync.canonical.model import Entity, Kind
-from prm_sync.rules.mapping import Compiled, Fault, FaultCode, columns, compile_mapping, load_mapping
+from prm_sync.rules.mapping import Compiled, Fault, FaultCode, compile_mapping, load_mapping
 from prm_sync.rules.mapping.functions import FUNCTIONS
 
 PLAUSIBLE = [
@@ -83,52 +82,6 @@ def test_a_mapping_takes_any_record(entity: str, data: st.DataObject) -> None:
         assert isinstance(value, TYPES.get(field.kind, str))
         assert field.kind is not Kind.CHOICE or value in field.choices
         assert not isinstance(value, str) or ("\0" not in value and value.encode() and value.strip() == value)
-
-
-@settings(max_examples=150, deadline=None)
-@given(st.sampled_from(sorted(ENTITIES)), st.data())
-def test_a_record_among_others_gives_the_row_that_it_gives_alone(entity: str, data: st.DataObject) -> None:
-    compiled = compiled_of(entity)
-    names = [f"f{n}" for n in range(len(compiled.columns))]
-    some = st.dictionaries(st.sampled_from(names), JSON, max_size=12)
-    whole = st.fixed_dictionaries(dict.fromkeys(names, SCALAR))  # as most remotes write: no field is left out
-    records = data.draw(st.lists(whole, max_size=5) | st.lists(some, max_size=5))
-    rows, faults = compiled.rows(records)
-    for n, record in enumerate(records):
-        alone: list[Fault] = []
-        assert repr(compiled.run(record, alone)) == repr(rows[n])
-        assert repr(alone) == repr(faults.get(n, []))
-
-
-OF_KIND: dict[Kind, st.SearchStrategy[Any]] = {
-    Kind.TEXT: st.text(max_size=12), Kind.INTEGER: st.integers() | st.just(2**63), Kind.BOOLEAN: st.booleans(),
-    Kind.NUMBER: st.floats(), Kind.MONEY: st.floats(width=32) | st.floats(-(10**6), 10**6).map(lambda v: round(v, 2)),
-    Kind.INSTANT: st.datetimes(timezones=st.sampled_from([dt.UTC, None])).map(dt.datetime.isoformat),
-}  # fmt: skip
-
-
-@settings(max_examples=600, deadline=None)
-@given(st.sampled_from(sorted(values.PARSERS.keys() - {Kind.PHONE})), st.data())
-def test_a_column_at_once_gives_what_its_parser_gives_value_by_value(kind: Kind, data: st.DataObject) -> None:
-    one = OF_KIND.get(kind, st.text(max_size=12)) | st.none()
-    column = data.draw(st.lists(one, max_size=6) | st.lists(one | st.sampled_from(PLAUSIBLE), max_size=6))
-    failed: list[tuple[int, str]] = []
-    again: list[tuple[int, str]] = []
-    made = columns.parsed(kind, column, lambda n, _, wrong: failed.append((n, str(wrong))))
-    each = columns.each(values.PARSERS[kind], column, lambda n, _, wrong: again.append((n, str(wrong))))
-    assert repr(list(made)) == repr(each)
-    assert [(n, w) for n, w in again if w != "empty"] == [(n, w) for n, w in failed if w != "empty"]
-
-
-@settings(max_examples=300, deadline=None)
-@given(st.lists(st.tuples(OF_KIND[Kind.MONEY] | st.none(), st.sampled_from(["EUR", "JPY", "BHD", "XXQ", None]))))
-def test_amounts_at_once_are_what_they_are_one_by_one(given_amounts: list[tuple[float | None, str | None]]) -> None:
-    amounts, currencies = [a for a, _ in given_amounts], [c for _, c in given_amounts]
-    failed: list[int] = []
-    again: list[int] = []
-    made = columns.money(amounts, currencies, lambda n, _v, _w: failed.append(n))
-    assert list(made) == columns.each_by(values.money, amounts, currencies, lambda n, _v, _w: again.append(n))
-    assert failed == again
 
 
 @settings(max_examples=200, deadline=None)

@@ -14,7 +14,7 @@ from prm_sync.canonical.model import Entity
 from prm_sync.rules.fold import fold
 from prm_sync.rules.identity.policy import MOST_GROUPS, IdentityPolicy, Keys
 
-KeysOfRows = Callable[[Sequence[Sequence[Any]]], list[tuple[int | None, ...]]]
+_ABSENT = (0,)
 _BETWEEN = "\x1f"  #: between the parts of a key; folding never leaves one, it counts as space
 
 
@@ -27,49 +27,53 @@ def keys_of(entity: Entity, policy: IdentityPolicy | None = None) -> Keys:
 def match_keys(entity: Entity, row: Mapping[str, Any], policy: IdentityPolicy | None = None) -> tuple[int, ...]:
     """The hashes of the keys that a record has, signed 64-bit. A group with a field missing or empty gives none."""
     columns = tuple(row)
-    [keys] = compile_keys(entity, policy, columns)([tuple(row[c] for c in columns)])
+    keys = compile_keys(entity, policy, columns)(tuple(row[c] for c in columns))
     return tuple(key for key in keys if key is not None)
 
 
-def compile_keys(entity: Entity, policy: IdentityPolicy | None, columns: Sequence[str]) -> KeysOfRows:
+def compile_keys(
+    entity: Entity, policy: IdentityPolicy | None, columns: Sequence[str]
+) -> Callable[[Sequence[Any]], list[int | None]]:
     """The keys of many rows whose values stand in the order of `columns`: one for each group, in their order.
 
     None stands for a group of which a field is empty, or not among the columns; always `MOST_GROUPS` entries.
     """
     groups = keys_of(entity, policy)
-    places = {f: columns.index(f) for group in groups for f in group if f in columns}
-    recipes = [(_BETWEEN.join((entity.name, *group)), group) for group in groups]
+    used = sorted({f for group in groups for f in group if f in columns})
+    places = tuple(columns.index(f) for f in used)
+    tail = [None] * (MOST_GROUPS - len(groups))
+    known = [all(f in used for f in group) for group in groups]
+    recipes = [
+        (_BETWEEN.join((entity.name, *group)), tuple(used.index(f) for f in group) if there else ())
+        for group, there in zip(groups, known, strict=True)
+    ]
+    blake2b, from_bytes = hashlib.blake2b, int.from_bytes
 
-    def keys(rows: Sequence[Sequence[Any]]) -> list[tuple[int | None, ...]]:
-        folded = {f: _folded([row[n] for row in rows]) for f, n in places.items()}
-        none = [None] * len(rows)
-        made = [
-            _hashed(head, [folded[f] for f in group]) if all(f in folded for f in group) else none
-            for head, group in recipes
-        ]
-        return list(zip(*made, *([none] * (MOST_GROUPS - len(made))), strict=True))
+    def keys(row: Sequence[Any]) -> list[int | None]:
+        folded = [_folded(row[i]) for i in places]
+        found: list[int | None] = []
+        for text, parts in recipes:
+            for i in parts or _ABSENT:
+                part = folded[i] if parts else ""
+                if not part:
+                    found.append(None)
+                    break
+                text += part
+            else:
+                digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+                found.append(from_bytes(digest, "big", signed=True))
+        return found + tail
 
     return keys
 
 
-def _hashed(head: str, parts: Sequence[Sequence[str]]) -> list[int | None]:
-    """The hashes of a group's keys; `parts` are its folded columns."""
-    blake2b, from_bytes = hashlib.blake2b, int.from_bytes
-    return [
-        from_bytes(blake2b((head + "".join(key)).encode("utf-8", "surrogatepass"), digest_size=8).digest(), signed=True)
-        if all(key)
-        else None
-        for key in zip(*parts, strict=True)
-    ]
-
-
-def _folded(column: Sequence[Any]) -> list[str]:
-    """Parts of keys, each with the mark that goes before it; empty where there is nothing to compare."""
-    texts = [v if v.__class__ is str else "" if v is None else str(v) for v in column]
-    joined = "".join(texts)
-    if joined.isascii() and joined.isprintable() and " " not in joined:
-        return [v and _BETWEEN + v.lower() for v in texts]
-    return [(w := fold(v)) and _BETWEEN + w for v in texts]
+def _folded(value: Any) -> str:
+    """One part of a key, with the mark that goes before it; empty where there is nothing to compare."""
+    if value is None:
+        return ""
+    text = value if type(value) is str else str(value)
+    text = " ".join(text.lower().split()) if text.isascii() else fold(text)  # fold's fast path, without the call
+    return _BETWEEN + text if text else ""
 
 
 def clusters(edges: Iterable[tuple[int, int]], apart: Iterable[tuple[int, int]] = ()) -> dict[int, int]:
