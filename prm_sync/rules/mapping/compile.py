@@ -189,7 +189,7 @@ class _Writer:
                     "    return None",
                 )
         row = ", ".join(f"f_{f.name}" for f in self.spec.entity.fields if f.name in self.mapped)
-        self.put(1, f"return ({row},)")
+        self.put(1, f"return ({row},)" if row else "return None")  # nothing is mapped: every record is passed over
         return "\n".join(self.lines) + "\n", self.names
 
     def put(self, depth: int, *lines: str) -> None:
