@@ -23,7 +23,7 @@ from prm_sync_salesforce.emulator import EMULATOR as SALESFORCE
 from prm_sync_salesforce.emulator import SalesforceApp
 
 _numbers = count(1)
-hypothesis.settings.register_profile("untimed", deadline=None)  # how long a case takes says nothing
+hypothesis.settings.register_profile("untimed", deadline=None, max_examples=60)  # how long a case takes says nothing
 hypothesis.settings.load_profile("untimed")
 
 

@@ -65,7 +65,8 @@ class Delivery:
         while True:
             with self.app.db.begin() as tx:
                 rows = outbox.take_ready(
-                    tx, self.connection, self.name, self.mapping.entity, self.stream.write_batch, self.run_id, self.app.clock(),
+                    tx, self.connection, self.name, self.mapping.entity, self.stream.write_batch, self.run_id,
+                    self.app.clock(),
                     plan_id=plan_id, entity_id=entity_id,
                 )  # fmt: skip
             if not rows:

@@ -144,13 +144,13 @@ def released(tx: sa.Connection, connection: str, stream: str) -> set[str]:
     return {r[0] for r in rows}
 
 
-def end(db: sa.Engine, connection: str, stream: str) -> int:
-    """The end of a push: plans of which all was sent are `applied`. Returns how many changes are not settled."""
-    params = {"c": connection, "s": stream}
+def end(db: sa.Engine, connection: str, stream: str, entity: str) -> int:
+    """The end of an entity's push: plans of which all was sent are `applied`. Returns how many changes are left."""
+    params = {"c": connection, "s": stream, "e": entity}
     with db.begin() as tx:
         tx.execute(
             sa.text(
-                "UPDATE ops.plan p SET state = 'applied' WHERE connection = :c AND stream = :s "
+                "UPDATE ops.plan p SET state = 'applied' WHERE connection = :c AND stream = :s AND entity = :e "
                 "AND state IN ('approved', 'released') AND NOT EXISTS (SELECT FROM ops.outbox o WHERE o.plan_id = p.id "
                 "AND o.state IN ('ready', 'sent', 'unknown', 'waiting'))"
             ),
@@ -159,7 +159,7 @@ def end(db: sa.Engine, connection: str, stream: str) -> int:
         return int(
             tx.execute(
                 sa.text(
-                    "SELECT count(*) FROM ops.outbox WHERE connection = :c AND stream = :s "
+                    "SELECT count(*) FROM ops.outbox WHERE connection = :c AND stream = :s AND entity = :e "
                     "AND state IN ('ready', 'sent', 'unknown', 'waiting')"
                 ),
                 params,
