@@ -21,7 +21,7 @@ from prm_sync.connect import registry
 from prm_sync.connect.protocol import Connector, Context, Limit, Session
 from prm_sync.errors import ConfigError
 from prm_sync.project import Limits, ProjectFile, connection_config, read_project
-from prm_sync.rules import authority, identity, precedence, registrations, sharing, signals, survivorship
+from prm_sync.rules import authority, identity, incentives, precedence, registrations, sharing, signals, survivorship
 from prm_sync.rules.mapping import Back, Compiled, MappingSpec, compile_back, compile_mapping, load_all
 from prm_sync.rules.routing import CasePolicy, RoutingPolicy, load_cases, load_routing
 from prm_sync.settings import Settings
@@ -80,6 +80,7 @@ class Policies:
     survivorship: precedence.SurvivorshipPolicy
     authority: precedence.AuthorityPolicy
     registrations: registrations.RegistrationPolicy
+    incentives: incentives.IncentivePolicy
     cases: CasePolicy
     signals: signals.SignalPolicy
 
@@ -255,6 +256,7 @@ def load_policies(folders: Sequence[Path], connections: Collection[str] | None =
         precedence.load_survivorship(path("survivorship.yaml"), connections),
         precedence.load_authority(path("authority.yaml"), connections),
         registrations.load_registrations(path("registrations.yaml")),
+        incentives.load_incentives(path("incentives.yaml")),
         load_cases(path("cases.yaml"), routing),
         signals.load_signals(path("signals.yaml")),
     )

@@ -9,6 +9,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import sqlalchemy as sa
 from workbench import MONDAY, Bench, Project, SteppedClock, Vendors
@@ -22,6 +23,8 @@ from prm_sync_salesforce.emulator import EMULATOR as SALESFORCE
 from prm_sync_salesforce.emulator import SalesforceApp
 
 _numbers = count(1)
+hypothesis.settings.register_profile("untimed", deadline=None, max_examples=60)  # how long a case takes says nothing
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

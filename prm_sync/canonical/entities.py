@@ -26,6 +26,10 @@ ORDER_STATUSES = ("placed", "confirmed", "picked", "shipped", "delivered", "dela
 AGREEMENT_STATUSES = ("draft", "sent", "signed", "active", "expiring", "expired", "terminated", "renewed")
 CERTIFICATION_STATUSES = ("requested", "granted", "expiring", "lapsed", "revoked")
 CREDITS = ("sourced", "influenced", "fulfilled", "none")
+INCENTIVE_KINDS = ("spiff", "rebate", "referral_fee", "bonus", "mdf", "other")
+CLAIM_STATUSES = (
+    "accrued", "submitted", "held", "approved", "scheduled", "paid", "declined", "reversed", "expired",
+)  # fmt: skip
 MEASURES = ("leads", "won", "orders", "cases")
 METRICS = ("revenue", "leads", "deals", "certifications")
 
@@ -313,6 +317,25 @@ AGREEMENT = Entity(
     ),
 )  # fmt: skip
 
+INCENTIVE_CLAIM = Entity(
+    "incentive_claim", "What a partner asks for, or is to get, under an incentive programme.", req="R094",
+    fields=(
+        _ref("partner_ref", "partner", "Who is to get it", "R094"),
+        _text("partner_key", "Who is to get it, by the partner's key in the PRM", "R094"),
+        _text("number", "Number or key in the PRM", "R094"),
+        _text("programme", "Programme, as policies/incentives.yaml names it; empty: not told", "R094"),
+        _choice("kind", "What kind of incentive", INCENTIVE_KINDS, "R094"),
+        _ref("order_ref", "order", "The order it is for", "R094"),
+        _text("order_number", "The order it is for, by its number", "R094"),
+        _text("deal_number", "The deal it is for, by the number of its registration in the PRM", "R094"),
+        _money("amount", "Claimed amount", "R094"), _CURRENCY,
+        _choice("status", "State of the claim", CLAIM_STATUSES, "R094"),
+        Field("claimed_at", Kind.INSTANT, "When it was claimed", "R094"),
+        Field("decided_at", Kind.INSTANT, "When it was approved or declined", "R094"),
+        Field("paid_at", Kind.INSTANT, "When it was paid", "R094"), _CREATED, _IS_TEST,
+    ),
+)  # fmt: skip
+
 ACTIVITY = Entity(
     "activity", "Something that was done: a call, a mail, a visit, a log-in.", req="R018",
     fields=(
@@ -339,6 +362,7 @@ FEEDBACK = Entity(
         _ref("partner_ref", "partner", "By or about which partner", "R033"),
         _text("partner_key", "By or about which partner, by its key in the PRM", "R033"),
         _ref("account_ref", "account", "By which account", "R085"),
+        _text("account_number", "By or about which account, by the seller's own number of it", "R075"),
         _ref("contact_ref", "contact", "By which person", "R077"),
         Field("at", Kind.INSTANT, "When", "R085"), *_SHARING, _SHARED_KEY, _CREATED, _IS_TEST,
     ),
@@ -363,7 +387,7 @@ ENTITIES: dict[str, Entity] = {
     e.name: e
     for e in (
         ACCOUNT, CONTACT, PARTNER, PARTNER_USER, LEAD, OPPORTUNITY, ORDER, CASE, DEAL_REGISTRATION, TARGET,
-        CERTIFICATION, AGREEMENT, ACTIVITY, FEEDBACK, SIGNAL,
+        CERTIFICATION, AGREEMENT, INCENTIVE_CLAIM, ACTIVITY, FEEDBACK, SIGNAL,
     )
 }  # fmt: skip
 """Every entity by its name, in the order in which they are refined."""
@@ -387,6 +411,13 @@ LEAD_FACTS = (
     Field("offer_rank", Kind.INTEGER, "1 for the first offer of the lead, 2 for the next ...", "R045"),
 )  # fmt: skip
 
+_SAID_FACTS = (
+    Field("feedback_score", Kind.NUMBER, "Latest feedback by or about it: score in percent of the best", "R075"),
+    Field("feedback_theme", Kind.TEXT, "What that feedback is about", "R075"),
+    Field("feedback_text", Kind.TEXT, "That feedback in words", "R075", _PERSON),
+    Field("feedback_at", Kind.INSTANT, "When it was given", "R075"),
+)  # fmt: skip
+
 PARTNER_FACTS = (
     Field("id", Kind.TEXT, "The partner's id here"),
     Field("perf_period", Kind.TEXT, "Month of the figures, YYYY-MM", "R113"),
@@ -405,6 +436,13 @@ PARTNER_FACTS = (
     Field("perf_case_response_hours", Kind.NUMBER, "Median hours from the offer of a case to the first answer to the "
           "customer", "R083"),
     Field("perf_case_resolution_hours", Kind.NUMBER, "Median hours from the opening of a case to its solution", "R083"),
+    Field("perf_score", Kind.NUMBER, "Partner score of the quarter up to that month, 0 to 100", "R031"),
+    Field("agreement_state", Kind.CHOICE, "State of the agreement on the day, over all contracts", "R008",
+          choices=("in_force", "expiring", "expired", "unsigned", "none")),
+    Field("agreement_until", Kind.DATE, "Last day of the agreement that holds longest; empty: no end", "R008"),
+    Field("certificates", Kind.TEXTS, "Certificates valid on the day", "R029"),
+    Field("certificates_until", Kind.DATE, "Day on which the first of them runs out; empty: none does", "R029"),
+    *_SAID_FACTS,
 )  # fmt: skip
 
 CASE_FACTS = (
@@ -439,6 +477,19 @@ CASE_FACTS = (
     Field("contact_email", Kind.EMAIL, "Their address; empty where they want no e-mail", "R070", _PERSON),
 )  # fmt: skip
 
+_SERVICE_FACTS = (
+    Field("id", Kind.TEXT, "The record's id here"),
+    Field("served_by_name", Kind.TEXT, "The partner who serves the customer", "R076"),
+    Field("served_by_key", Kind.TEXT, "That partner's key in the PRM", "R076"),
+    Field("served_since", Kind.INSTANT, "Since when", "R076"),
+    Field("served_because", Kind.TEXT, "How we know: named, offer, registration, credit", "R076"),
+    Field("partner_score", Kind.NUMBER, "That partner's score, 0 to 100, of the last whole month", "R076"),
+    Field("partner_response_hours", Kind.NUMBER, "That partner's median hours to answer, of the same month", "R076"),
+    Field("partner_action", Kind.TEXT, "What the partner did last about it", "R076"),
+    Field("partner_action_at", Kind.INSTANT, "When", "R076"),
+    *_SAID_FACTS,
+)  # fmt: skip
+
 FEEDBACK_FACTS = (
     Field("partner_id", Kind.TEXT, "The partner it is by or about, else the one through whom its account is served",
           "R077"),
@@ -446,7 +497,7 @@ FEEDBACK_FACTS = (
 
 SIGNAL_FACTS = (Field("partner_id", Kind.TEXT, "A partner whose territory holds the region", "R074"),)
 
-OPPORTUNITY_FACTS = (
+DEAL_FACTS = (
     Field("id", Kind.TEXT, "The opportunity's id here"),
     Field("deal_registration_id", Kind.TEXT, "The approved registration behind it", "R048"),
     Field("deal_partner_ref", Kind.REFERENCE, "Who registered it, as the CRM knows the partner", "R050",
@@ -463,6 +514,18 @@ OPPORTUNITY_FACTS = (
     Field("deal_close_date", Kind.DATE, "Expected day of closing of a deal to be made", "R048"),
 )  # fmt: skip
 
+ACCOUNT_FACTS = _SERVICE_FACTS
+OPPORTUNITY_FACTS = (
+    *DEAL_FACTS, *_SERVICE_FACTS[1:],
+    Field("credit_kind", Kind.CHOICE, "Primary credit of a won deal: a partner's, or our own people's", "R050",
+          choices=("sourced", "direct")),
+    Field("credit_partner_name", Kind.TEXT, "The partner who has it; empty: the seller's own people", "R050"),
+    Field("credit_partner_key", Kind.TEXT, "That partner's key in the PRM", "R050"),
+    Field("credit_amount", Kind.MONEY, "Amount that is credited, in minor units of `credit_currency`", "R050"),
+    Field("credit_currency", Kind.CURRENCY, "Currency of that amount", "R050"),
+    Field("influenced_by", Kind.TEXTS, "Keys of the partners who influenced the deal", "R050"),
+)  # fmt: skip
+
 DEAL_REGISTRATION_FACTS = (
     Field("id", Kind.TEXT, "The registration's id here"),
     Field("registration_outcome", Kind.CHOICE, "What was decided", "R048", choices=("approve", "reject", "review")),
@@ -474,7 +537,8 @@ DEAL_REGISTRATION_FACTS = (
 )  # fmt: skip
 
 FACTS: dict[str, tuple[Field, ...]] = {
-    "lead": LEAD_FACTS, "partner": PARTNER_FACTS, "case": CASE_FACTS, "feedback": FEEDBACK_FACTS,
+    "lead": LEAD_FACTS, "partner": PARTNER_FACTS, "account": ACCOUNT_FACTS, "case": CASE_FACTS,
+    "feedback": FEEDBACK_FACTS,
     "signal": SIGNAL_FACTS, "opportunity": OPPORTUNITY_FACTS, "deal_registration": DEAL_REGISTRATION_FACTS,
 }
 """By entity what its view core.<entity>_facts has. A fact `partner_id` says whose the record is, not `partner_ref`."""
@@ -487,7 +551,7 @@ SHARED_FACTS = (
 )  # fmt: skip
 """What is known of the copy of a record that a partner sees: no part of the record, so no policy names it."""
 
-UNSAID = frozenset({f.name for f in OPPORTUNITY_FACTS[1:] if f.name != "deal_protected_until"} | {"registration_move"})
+UNSAID = frozenset({f.name for f in DEAL_FACTS[1:] if f.name != "deal_protected_until"} | {"registration_move"})
 """Facts that say nothing where they are empty: their remote fields are left as they are. Others empty theirs."""
 
 

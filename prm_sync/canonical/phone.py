@@ -3,14 +3,13 @@
 Two roads. `reference` asks the library `phonenumbers`. `e164` takes a short cut where the answer is certain: what is
 left without punctuation is digits, its prefix is taken off by the library's own metadata, and the rest matches a
 pattern of fixed or mobile numbers in full. Whatever is doubtful or invalid goes to the reference, so that the answers
-are the same (tests/canonical compares them over tens of thousands of numbers). `_quick` is the short cut for numbers
-that are plainly right, as most are: one pattern takes off the prefix and knows the number.
+are the same (tests/canonical compares them over tens of thousands of numbers).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
@@ -27,7 +26,6 @@ _MARKS = (0x200E, 0x200F, 0x061C, *range(0x202A, 0x202F), *range(0x2066, 0x206A)
 _BARE: dict[int, str | None] = {zero + n: str(n) for zero in _ZEROS for n in range(10)}
 _BARE |= dict.fromkeys(map(ord, " -().[]/\u00a0\u200b\u2060\u3000\u2010\u2011\u2012\u2013\u2014\u2212（）"), None)
 _BARE |= dict.fromkeys(_MARKS, None) | {0xFF0B: "+"}
-_ASCII_MARKS = bytes(c for c in _BARE if c < 128)
 _TIDY: dict[int, str | None] = dict.fromkeys(_MARKS, None) | {ord(c): " " for c in "\t\r\v\f\u202f\u2009"}
 
 _EXTENSION = re.compile(r"[ ,]*(?:extension|extn|ext|x)[.:]? *[0-9]{1,6}$", re.IGNORECASE)
@@ -56,7 +54,7 @@ def e164(text: str, region: str | None) -> str:
     `region` (ISO country) is where a number without + was written; None reads international numbers only. Raises
     ValueError where libphonenumber knows no such number.
     """
-    found = (_quick(text, region) or _short_cut(text, region)) if len(text) <= 40 else None
+    found = _short_cut(text, region) if len(text) <= 40 else None
     if found == _NONE:
         raise ValueError(NOT_VALID)
     return found or reference(text, region)
@@ -101,16 +99,14 @@ def _first_number(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What the short cut needs of one region's metadata. Patterns are texts, "" where there is none: compiling takes
-    milliseconds, and most numbers need few of them."""
+    """What the short cut needs of one region's metadata."""
 
     code: str  #: country calling code
-    idd: str  #: what is dialled before a foreign number
-    prefix: str  #: what is dialled before a number of the same country
+    idd: re.Pattern[str] | None  #: what is dialled before a foreign number
+    prefix: re.Pattern[str] | None  #: what is dialled before a number of the same country
     transforms: int  #: the prefix pattern's last group: where it matched, digits are rewritten; 0: never
-    general: str
+    general: re.Pattern[str]
     lengths: frozenset[int]
-    foreign: str  #: how a number begins that may be a foreign one, or have its calling code before it
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,56 +117,11 @@ class _Code:
     `any_kind`: numbers of every kind (free, premium, pager ...) in any of the regions: what it does not match is none.
     """
 
-    region: str  #: the main one
-    alone: bool  #: `valid` is of the main region only
     plan: _Plan
-    any_lead: str
-    leads: tuple[tuple[str, str], ...]
-    valid: str
-    any_kind: str
-
-
-@cache
-def _regex(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern)
-
-
-def _quick(text: str, region: str | None) -> str | None:
-    """The number where one pattern knows it; None where more is to be looked at."""
-    if not text.isascii():
-        return None
-    bare = text.encode().translate(None, _ASCII_MARKS).decode()
-    if len(bare) > 13 and "/" in text:
-        return None
-    if bare[:1] == "+":
-        for size in (2, 3, 4):
-            if (code := _code(bare[1:size])) is not None:
-                pattern = _number(code.region)
-                found = pattern.fullmatch(bare, size) if pattern is not None else None
-                return f"+{code.plan.code}{found['number']}" if found else None
-        return None
-    plan = _plan(region) if region is not None else None
-    if plan is None or region is None or _regex(plan.foreign).match(bare) or (pattern := _number(region)) is None:
-        return None
-    found = pattern.fullmatch(bare)
-    return f"+{plan.code}{found['number']}" if found else None
-
-
-@cache
-def _number(region: str) -> re.Pattern[str] | None:
-    """A plain number as it is dialled within the region, or after its calling code; None: it is not as simple as that.
-
-    It names the regions that are told by their first digits only in order to leave them to `_short_cut`.
-    """
-    plan = _plan(region)
-    code = _code(plan.code) if plan is not None else None
-    if plan is None or code is None or not code.valid:
-        return None
-    prefix = f"(?:{plan.prefix})?+" if plan.prefix else ""
-    prefix += f"(?({plan.transforms})(?!))" if plan.transforms else ""
-    others = f"(?!{code.any_lead})" if code.any_lead else ""
-    own = "" if code.alone and region == code.region else rf"{_lengths(plan.lengths)}(?=(?:{plan.general})\Z)"
-    return re.compile(rf"{prefix}{others}{own}(?P<number>{code.valid})")
+    any_lead: re.Pattern[str] | None
+    leads: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...]
+    valid: re.Pattern[str] | None
+    any_kind: re.Pattern[str]
 
 
 def _short_cut(text: str, region: str | None) -> str | None:
@@ -188,19 +139,19 @@ def _short_cut(text: str, region: str | None) -> str | None:
         return _international(bare) if bare.isascii() and bare.isdigit() else None
     if region is None or not bare.isascii() or not bare.isdigit() or (plan := _plan(region)) is None:
         return None
-    if plan.idd and (dialled := _regex(plan.idd).match(bare)) and bare[dialled.end() : dialled.end() + 1] != "0":
+    if plan.idd and (dialled := plan.idd.match(bare)) and bare[dialled.end() : dialled.end() + 1] != "0":
         return _international(bare[dialled.end() :])
     code = _code(plan.code)
     if code is None:
         return None
     if bare.startswith(plan.code):
-        known = _regex(plan.general).fullmatch(bare) is not None
+        known = plan.general.fullmatch(bare) is not None
         too_long = len(bare) > max(plan.lengths)
         if not known or too_long:  # then the code may stand there without +
             rest = bare[len(plan.code) :]
-            if any(p.prefix and _regex(p.prefix).match(rest) for p in (plan, code.plan)):
+            if any(p.prefix and p.prefix.match(rest) for p in (plan, code.plan)):
                 return None
-            if not (too_long or _regex(plan.general).fullmatch(rest)) or not _is_valid(rest, code):
+            if not (too_long or plan.general.fullmatch(rest)) or not _is_valid(rest, code):
                 return None
             return f"+{plan.code}{rest}"
         return _national(bare, plan, code) or None  # not certain: the library may read the code as one
@@ -218,12 +169,12 @@ def _international(digits: str) -> str | None:
 def _national(number: str, plan: _Plan, code: _Code) -> str | None:
     """The number without the prefix of its country, if it is then valid."""
     given = number
-    if plan.prefix and (found := _regex(plan.prefix).match(number)):
+    if plan.prefix and (found := plan.prefix.match(number)):
         if plan.transforms and found.group(plan.transforms) is not None:
             return None
         rest = number[found.end() :]
         # The library strips only where this leaves a possible number, which is what we can say for sure.
-        if len(rest) not in plan.lengths or not _regex(plan.general).fullmatch(rest):
+        if len(rest) not in plan.lengths or not plan.general.fullmatch(rest):
             return None if plan.transforms or _may_be(given, code) or _may_be(rest, code) else _NONE
         number = rest
     if _is_valid(number, code):
@@ -233,15 +184,15 @@ def _national(number: str, plan: _Plan, code: _Code) -> str | None:
 
 def _may_be(number: str, code: _Code) -> bool:
     """Whether the library may find it valid. Very short and very long ones it refuses in words of their own."""
-    return not 4 <= len(number) <= 15 or _regex(code.any_kind).fullmatch(number) is not None
+    return not 4 <= len(number) <= 15 or code.any_kind.fullmatch(number) is not None
 
 
 def _is_valid(number: str, code: _Code) -> bool:
-    if code.any_lead and _regex(code.any_lead).match(number):
+    if code.any_lead and code.any_lead.match(number):
         for lead, valid in code.leads:
-            if _regex(lead).match(number):
-                return _regex(valid).fullmatch(number) is not None
-    return bool(code.valid) and _regex(code.valid).fullmatch(number) is not None
+            if lead.match(number):
+                return valid.fullmatch(number) is not None
+    return code.valid is not None and code.valid.fullmatch(number) is not None
 
 
 # --- metadata, read once a region -----------------------------------------------------------------------------------
@@ -252,14 +203,15 @@ def _plan(region: str) -> _Plan | None:
     metadata: Any = PhoneMetadata.metadata_for_region(region, None)
     if metadata is None or not metadata.general_desc.possible_length:
         return None
-    code, idd = str(metadata.country_code), metadata.international_prefix or ""
-    prefix = metadata.national_prefix_for_parsing or ""
+    prefix = metadata.national_prefix_for_parsing
     return _Plan(
-        code, idd, prefix,
+        str(metadata.country_code),
+        re.compile(metadata.international_prefix) if metadata.international_prefix else None,
+        re.compile(prefix) if prefix else None,
         re.compile(prefix).groups if prefix and metadata.national_prefix_transform_rule else 0,
-        metadata.general_desc.national_number_pattern, frozenset(metadata.general_desc.possible_length),
-        f"{code}|{idd}" if idd else code,
-    )  # fmt: skip
+        re.compile(metadata.general_desc.national_number_pattern),
+        frozenset(metadata.general_desc.possible_length),
+    )
 
 
 @cache
@@ -274,16 +226,16 @@ def _code(code: str) -> _Code | None:
     leads = [(m.leading_digits, p) for m in known if m.leading_digits and (p := _numbers(m))]
     unknown = [m.leading_digits for m in known if m.leading_digits and not _numbers(m)]
     others = [p for m in known if not m.leading_digits and (p := _numbers(m))]
-    never = "(?!)"
+    never = re.compile(r"(?!)")
     return _Code(
-        regions[0], len(others) == 1 and not known[0].leading_digits, plan,
-        _either([*(lead for lead, _ in leads), *unknown]), (*((u, never) for u in unknown), *leads), _either(others),
-        _either([p for m in known for p in _patterns(m)]) or never,
-    )  # fmt: skip
-
-
-def _either(patterns: Sequence[str]) -> str:
-    return f"(?:{'|'.join(f'(?:{p})' for p in patterns)})" if patterns else ""
+        plan,
+        re.compile("|".join(f"(?:{lead})" for lead in [*(lead for lead, _ in leads), *unknown]))
+        if leads or unknown
+        else None,
+        (*((re.compile(u), never) for u in unknown), *((re.compile(lead), re.compile(p)) for lead, p in leads)),
+        re.compile("|".join(others)) if others else None,
+        re.compile("|".join(f"(?:{p})" for m in known for p in _patterns(m)) or r"(?!)"),
+    )
 
 
 def _patterns(metadata: Any) -> Iterator[str]:
@@ -297,19 +249,11 @@ def _patterns(metadata: Any) -> Iterator[str]:
 def _numbers(metadata: Any) -> str:
     """A pattern of a region's fixed and mobile numbers, with their lengths; "" where it has none."""
     kinds = [d for d in (metadata.mobile, metadata.fixed_line) if d is not None and d.national_number_pattern]
-    able = "|".join(f"{_lengths(d.possible_length)}(?:{d.national_number_pattern})" for d in kinds)
+    able = "|".join(f"{_lengths(d)}(?:{d.national_number_pattern})" for d in kinds)
     general = metadata.general_desc
-    if not able:
-        return ""
-    return f"(?:{_lengths(general.possible_length)}(?=(?:{general.national_number_pattern})\\Z)(?:{able}))"
+    return f"(?:{_lengths(general)}(?=(?:{general.national_number_pattern})\\Z)(?:{able}))" if able else ""
 
 
-def _lengths(sizes: Collection[int]) -> str:
-    """A look ahead: so many digits, and no more."""
-    if not sizes:
-        return ""
-    least, most = min(sizes), max(sizes)
-    if len(set(sizes)) == most - least + 1:
-        return f"(?=\\d{{{least},{most}}}\\Z)"
-    several = "|".join(f"\\d{{{n}}}" for n in sizes)
-    return f"(?=(?:{several})\\Z)"
+def _lengths(description: Any) -> str:
+    sizes = "|".join(f"\\d{{{n}}}" for n in description.possible_length)
+    return f"(?=(?:{sizes})\\Z)" if sizes else ""

@@ -91,22 +91,20 @@ def texts(value: object) -> list[str]:
 # --- internet and telephone -----------------------------------------------------------------------------------------
 
 _ATOM = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+"  # RFC 5322
-_LABELS = r"(?:(?!-)[a-z0-9-]{1,63}+(?<!-)\.)+[a-z]{2,63}"
-_EMAIL = re.compile(rf"{_ATOM}+(?:\.{_ATOM}+)*+@{_LABELS}")  # the usual form; `email` reads the others, too
+_EMAIL = re.compile(rf"{_ATOM}(?:\.{_ATOM})*@((?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z]{{2,}})")
 _WIDE_LOCAL = re.compile(r"[^\s@<>()\[\]\\,;:\"]+")  # RFC 6531 lets all scripts stand before the @
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _URL = re.compile(  # the usual forms; `domain` reads the others, too
-    rf"(?:https?://)?(?:www\.)?({_LABELS})(?:/.*)?"
+    r"(?:https?://)?(?:www\.)?((?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63})(?:/.*)?"
 )
 _TOP = re.compile(r"[a-z]{2,63}|xn--[a-z0-9-]{1,59}")
 
 
 def email(value: object) -> str:
     """An e-mail address, lower case; the domain of other scripts as punycode. Takes "Name <address>", too."""
-    mail = value.strip().lower() if value.__class__ is str else ""
-    if _EMAIL.fullmatch(mail) and len(mail) <= 254 and mail.index("@") <= 64:
-        return mail
     mail = text(value).lower()
+    if len(mail) <= 254 and (found := _EMAIL.fullmatch(mail)) and mail.index("@") <= 64 and "--" not in found[1]:
+        return mail if max(map(len, found[1].split("."))) <= 63 else _refuse("a label of the domain is too long")
     if mail.endswith(">") and "<" in mail:
         mail = mail[mail.rindex("<") + 1 : -1].strip()
     mail = mail.removeprefix("mailto:").strip()
@@ -124,10 +122,9 @@ def email(value: object) -> str:
 
 def domain(value: object) -> str:
     """A host name: of a URL, an address or as it is; without scheme, www, port and path; lower case, punycode."""
-    host = value.strip().lower() if value.__class__ is str else ""
+    host = text(value).lower()
     if len(host) <= 253 and (found := _URL.fullmatch(host)):
         return found[1]
-    host = text(value).lower()
     host = re.sub(r"^(?:[a-z][a-z0-9+.-]{0,20}:)?//", "", host)
     for end in "/?#":
         host = host.partition(end)[0]

@@ -114,14 +114,14 @@ def _project(findings: Findings) -> ProjectFile | None:
 def _policies(source: ProjectFile, findings: Findings) -> Policies:
     """The policies, all looked at; those of a broken file as shipped, so that the mappings can be looked at."""
     from prm_sync.app import Policies, load_policies, shipped
-    from prm_sync.rules import identity, precedence, registrations, sharing, signals
+    from prm_sync.rules import identity, incentives, precedence, registrations, sharing, signals
     from prm_sync.rules.routing import load_cases, load_routing
 
     loaders: dict[str, Callable[..., Any]] = {
         "routing": load_routing, "identity": identity.load_identity, "sharing": sharing.load_sharing,
         "survivorship": partial(precedence.load_survivorship, connections=source.project.connections),
         "authority": partial(precedence.load_authority, connections=source.project.connections),
-        "registrations": registrations.load_registrations,
+        "registrations": registrations.load_registrations, "incentives": incentives.load_incentives,
         "cases": lambda path: load_cases(path, loaded["routing"]), "signals": signals.load_signals,
     }  # fmt: skip
     with findings.about("policies"):

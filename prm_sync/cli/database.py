@@ -89,7 +89,7 @@ def revision(
 
     engine = _engine()
     try:
-        schema.upgrade(engine)
+        schema.upgrade(engine, views=False)
         folder.mkdir(parents=True, exist_ok=True)
         path = schema.new_revision(engine, message, folder.resolve())
     finally:

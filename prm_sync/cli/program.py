@@ -15,7 +15,9 @@ from prm_sync.cli.database import database
 from prm_sync.cli.drift import drift
 from prm_sync.cli.edits import quarantine
 from prm_sync.cli.explain import explain
+from prm_sync.cli.forecast import forecast
 from prm_sync.cli.forget import forget
+from prm_sync.cli.incentives import incentives
 from prm_sync.cli.init import init
 from prm_sync.cli.mappings import mappings
 from prm_sync.cli.match import match
@@ -94,6 +96,8 @@ _add(forget, WORK, "prm-sync forget --email an@example.vn --yes")
 _add(status, LOOK, "prm-sync status")
 _add(explain, LOOK, "prm-sync explain lead an@example.vn")
 _add(simulate, LOOK, "prm-sync simulate --policy routing-new.yaml --month 2026-04")
+_add(forecast, LOOK, "prm-sync forecast --days 90")
+_add(incentives, LOOK, "prm-sync incentives --state too_much")
 _group(quarantine, "quarantine", LOOK, "prm-sync quarantine list")
 _group(drift, "drift", LOOK, "prm-sync drift list")
 _group(conflict, "conflict", LOOK, "prm-sync conflict list")

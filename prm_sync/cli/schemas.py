@@ -20,6 +20,7 @@ def all_schemas(*, installed: bool = False) -> Mapping[str, dict[str, Any]]:
     from prm_sync.connect import registry
     from prm_sync.project import project_schema
     from prm_sync.rules.identity import identity_schema
+    from prm_sync.rules.incentives import incentives_schema
     from prm_sync.rules.mapping import mapping_schema
     from prm_sync.rules.precedence import authority_schema, survivorship_schema
     from prm_sync.rules.registrations import registrations_schema
@@ -38,6 +39,7 @@ def all_schemas(*, installed: bool = False) -> Mapping[str, dict[str, Any]]:
         "survivorship": survivorship_schema(),
         "authority": authority_schema(),
         "registrations": registrations_schema(),
+        "incentives": incentives_schema(),
         "signals": signals_schema(),
     }
 

@@ -16,7 +16,7 @@ from rich.console import Console
 from prm_sync.app import App, open_app
 from prm_sync.connect import Connector
 from prm_sync.demo import folder as place
-from prm_sync.demo import found, partners, scenes, service, show
+from prm_sync.demo import found, offers, partners, scenes, service, show
 from prm_sync.demo.company import Size, company
 from prm_sync.demo.result import DemoResult
 from prm_sync.demo.scenes import Scene
@@ -126,6 +126,7 @@ def run_demo(options: DemoOptions) -> DemoResult:
             written_back=sum(r.sum("written", *PUSHES, connection="crm") for r in rounds),
             refused=sum(r.sum("refused", *PUSHES) for r in rounds), scenes=_once_each(rounds),
             notices=sum(r.sum("written", *PUSHES, connection="portal") for r in rounds),
+            offered_again=offers.offered_again(app), masked=offers.masked(app),
             notice=scenes.shipping_notice(app, order), case=service.routed_case(app),
             what_if=scenes.what_if(app, folder, start),
             third_run_writes=third.traffic.writes + third.sum("written", *PUSHES, connection="portal"),
@@ -195,6 +196,7 @@ def _round(
         keep.append(measure(app))
         _push(app, "crm", "Lead", this)
         _push(app, "crm", "Account", this)
+        _push(app, "crm", "Opportunity", this)
         _push(app, "crm", "Case", this)
         step.done(f"{this.sum('written', *PUSHES, connection='crm')} leads, partners and cases written")
     with say.step("push to the partners' folder") as step:

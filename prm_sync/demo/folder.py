@@ -48,6 +48,10 @@ AUTHORITY_HEAD = """\
 # product of a lead, a person decides (`prm-sync conflict list`), and until then nothing of it is written.
 """
 
+SHARING_HEAD = """\
+# What may leave for partners. As shipped, but: of a lead's family name a bronze partner sees the initials.
+"""
+
 
 def fresh_folder(base: Path) -> Path:
     """An empty `demo` folder in `base`; an earlier demo's is removed with its database server.
@@ -122,12 +126,23 @@ def portal_of(folder: Path) -> dict[str, Any]:
 
 
 def _write_policies(folder: Path) -> None:
-    """As shipped, but: one field that a person decides where both systems changed it; and a routing policy to try."""
+    """As shipped, but: one field that a person decides where both systems changed it, and one that not all partners
+    see; and a routing policy to try.
+    """
     policy = yaml.safe_load((shipped("policies") / "authority.yaml").read_text(encoding="utf-8"))
     policy["entities"]["lead"]["product"] = "review"
     (folder / "policies").mkdir()
     text = yaml.safe_dump(policy, sort_keys=False, allow_unicode=True)
     (folder / "policies" / "authority.yaml").write_text(AUTHORITY_HEAD + text, encoding="utf-8")
+    sharing = yaml.safe_load((shipped("policies") / "sharing.yaml").read_text(encoding="utf-8"))
+    leads = sharing["streams"]["leads"]
+    leads["mask"] = {"last_name": "initials"}
+    sharing["grants"] = [{
+        "streams": ["leads"], "entity": "lead", "purpose": leads["purpose"], "tiers": ["platinum", "gold", "silver"],
+        "pii": leads["pii"], "fields": ["last_name"],
+    }]  # fmt: skip
+    text = yaml.safe_dump(sharing, sort_keys=False, allow_unicode=True)
+    (folder / "policies" / "sharing.yaml").write_text(SHARING_HEAD + text, encoding="utf-8")
     routing = (shipped("policies") / "routing.yaml").read_text(encoding="utf-8")
     (folder / WHAT_IF).write_text(routing.replace("\nchoice: best\n", "\nchoice: round_robin\n"), encoding="utf-8")
 

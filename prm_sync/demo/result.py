@@ -34,6 +34,8 @@ class DemoResult:
     explained: tuple[str, ...]  #: the lead's id, then its decision in words
     scenes: tuple[Scene, ...]  #: what people decided meanwhile
     notices: int  #: rows written to the partners' folder: shipping notices, signals of demand
+    offered_again: Scene  #: a lead whose first offer ran out
+    masked: Scene  #: a lead of which a partner sees a field masked
     notice: Scene  #: an order that was shipped meanwhile
     case: Scene  #: a service case that a partner solved meanwhile
     what_if: Scene  #: a changed routing policy over the same leads

@@ -36,7 +36,7 @@ CONFLICTS = 2  #: leads of which the CRM and the PRM are made to say different p
 class Scene:
     """One decision: what waited, what was decided and what came of it, and the command that a person would use."""
 
-    name: str  #: plan, match, conflict, quarantine, simulate, notice, case
+    name: str  #: plan, match, conflict, quarantine, offered_again, masked, notice, case, simulate
     happened: str
     outcome: str
     command: str

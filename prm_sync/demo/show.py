@@ -19,7 +19,7 @@ from prm_sync.demo.scenes import Scene
 TITLES = {
     "plan": "a held plan", "match": "a match under review", "conflict": "a conflict",
     "quarantine": "a record in quarantine", "simulate": "what if", "notice": "a shipping notice",
-    "case": "a routed case",
+    "case": "a routed case", "offered_again": "an offer that ran out", "masked": "a masked field",
 }  # fmt: skip
 
 
@@ -94,9 +94,8 @@ class Story:
         self.console.print(table)
         self._explained(result)
         self.console.print()
-        self.scene(result.notice)
-        self.scene(result.case)
-        self.scene(result.what_if)
+        for scene in (result.offered_again, result.masked, result.notice, result.case, result.what_if):
+            self.scene(scene)
         self._next(result)
         self.console.print(f"\n[bold]{result.seconds:.1f} s[/] in all.")
 

@@ -65,7 +65,8 @@ class Delivery:
         while True:
             with self.app.db.begin() as tx:
                 rows = outbox.take_ready(
-                    tx, self.connection, self.name, self.stream.write_batch, self.run_id, self.app.clock(),
+                    tx, self.connection, self.name, self.mapping.entity, self.stream.write_batch, self.run_id,
+                    self.app.clock(),
                     plan_id=plan_id, entity_id=entity_id,
                 )  # fmt: skip
             if not rows:
@@ -163,7 +164,7 @@ class Delivery:
     def _ask_jobs(self) -> bool:
         """Settle what the jobs of the remote have done so far; whether one of them was lost."""
         with self.app.db.begin() as tx:
-            rows = outbox.waiting(tx, self.connection, self.name)
+            rows = outbox.waiting(tx, self.connection, self.name, self.mapping.entity)
         if not rows:
             return False
         if not isinstance(self.session, Settles):
@@ -188,7 +189,7 @@ class Delivery:
     def look_up_doubtful(self) -> None:
         """Intents that may have arrived: look at the remote, then they are done, or ready to be sent again."""
         with self.app.db.begin() as tx:
-            rows = outbox.in_doubt(tx, self.connection, self.name)
+            rows = outbox.in_doubt(tx, self.connection, self.name, self.mapping.entity)
         if not rows:
             return
         if not isinstance(self.session, Fetches):

@@ -119,7 +119,7 @@ def to_the_end(app: App, mapping: StreamMapping, report: FlowReport) -> Iterator
     except (QuotaSpent, RateLimited, Unavailable) as stop:
         if report.state is State.DONE:
             report.state, report.message = State.PARTIAL, str(stop)
-    left = outbox.end(app.db, mapping.connection, mapping.stream)
+    left = outbox.end(app.db, mapping.connection, mapping.stream, mapping.entity)
     if left and report.state is State.DONE:
         moved = report.numbers.get("moved", 0)
         report.state = State.PARTIAL

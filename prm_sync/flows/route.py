@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,8 +17,8 @@ from prm_sync.flows.register import judge_registrations
 from prm_sync.flows.report import FlowReport
 from prm_sync.flows.routed import Routed, kinds
 from prm_sync.flows.sweep import offer_of, sweep
+from prm_sync.rules.papers import Certificate, Contract, certificates_on
 from prm_sync.rules.routing import (
-    Agreement,
     Decision,
     LeadFacts,
     Ledger,
@@ -210,12 +210,15 @@ def _gain(
 
 def partner_facts(tx: sa.Connection, now: datetime, book: Book = offers.LEADS) -> list[PartnerFacts]:
     """Every partner as it stands; how soon it answers is told by its answers to leads, or to cases."""
-    certificates, agreements = offers.certificates(tx, now.date()), offers.agreements(tx)
-    segments = offers.segment_records(tx, now - LOOK_BACK)
+    certificates, agreements = offers.certificates(tx), offers.agreements(tx)
+    segments, today = offers.segment_records(tx, now - LOOK_BACK), now.astimezone(UTC).date()
     return [
         replace(
-            _partner(r, certificates.get(r.id, {})), segments=segments.get(r.id, {}),
-            agreements=tuple(Agreement(*a) for a in agreements[r.id]) if r.id in agreements else None,
+            _partner(r), segments=segments.get(r.id, {}),
+            certifications=certificates_on(
+                r.certifications or (), (Certificate(*c) for c in certificates.get(r.id, ())), today
+            ),
+            agreements=tuple(Contract(*a).agreement for a in agreements[r.id]) if r.id in agreements else None,
         )
         for r in offers.partners(tx, now - LOOK_BACK, book)
     ]  # fmt: skip
@@ -249,12 +252,11 @@ def lead_facts(row: sa.Row[Any]) -> LeadFacts:
     )  # fmt: skip
 
 
-def _partner(row: sa.Row[Any], certificates: Mapping[str, date | None]) -> PartnerFacts:
+def _partner(row: sa.Row[Any]) -> PartnerFacts:
     return PartnerFacts(
         id=row.id, name=row.name, key=row.partner_key, status=row.status, type=row.type, tier=row.tier,
         territories=tuple(row.territories or ()), products=tuple(row.products or ()),
         industries=tuple(row.industries or ()), languages=tuple(row.languages or ()),
-        certifications={**dict.fromkeys(row.certifications or ()), **certificates},
         weekly_capacity=row.weekly_capacity, won=row.won, lost=row.lost, response_h=row.response_h,
         is_test=bool(row.is_test), country=row.country, region=row.region, time_zone=row.time_zone,
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
@@ -15,7 +16,6 @@ from prm_sync.flows.route import route
 from prm_sync.orchestration import checks, figures, lineage, repair_checks
 from prm_sync.orchestration.catalogue import (
     CASE_ROUTING_READS,
-    MEASURED,
     MEASURING_READS,
     ROUTING_READS,
     Catalogue,
@@ -24,7 +24,17 @@ from prm_sync.orchestration.catalogue import (
     plain,
 )
 from prm_sync.orchestration.edge import OpenOnce, command, headlines, numbers, settled, sql
-from prm_sync.orchestration.keys import CASES, LEDGER, PERFORMANCE, core_key, ledgers, push_key, raw_key, remote_key
+from prm_sync.orchestration.keys import (
+    CASES,
+    LEDGER,
+    MARTS,
+    PERFORMANCE,
+    core_key,
+    ledgers,
+    push_key,
+    raw_key,
+    remote_key,
+)
 from prm_sync.orchestration.project_asset import project_asset
 from prm_sync.warehouse import offers
 
@@ -43,8 +53,7 @@ def all_assets(
     out += [_core(catalogue, entity, fresh) for entity in catalogue.entities.values()]
     if ledgers(catalogue):
         out.append(_ledger(catalogue, fresh))
-    if catalogue.measures:
-        out.append(_performance(catalogue, fresh_daily))
+    out += [_mart(catalogue, part, fresh_daily) for part in catalogue.measured]
     out += [_push(catalogue, entry) for entry in catalogue.pushed]
     return out
 
@@ -252,32 +261,79 @@ def _ledger(catalogue: Catalogue, fresh: Freshness) -> dg.AssetsDefinition:
 _BOOKS = {LEDGER: offers.LEADS, CASES: offers.CASES}
 
 
-def _performance(catalogue: Catalogue, fresh: Freshness) -> dg.AssetsDefinition:
-    ledger = ledgers(catalogue)
+@dataclass(frozen=True, slots=True)
+class _Mart:
+    """What one shows of a mart that a part of `measure` makes."""
+
+    description: str
+    table: str
+    query: str
+    replay: str
+    after: tuple[str, ...] = ()  #: parts of which it uses the rows
+    ledger: bool = False
+
+
+_MARTS = {
+    "performance": _Mart(
+        "Performance per partner and month: offers, answers, wins, revenue, target, score", "mart.partner_performance",
+        "SELECT * FROM mart.partner_performance ORDER BY period DESC, sourced_revenue DESC;", "prm-sync run measure",
+        ledger=True,
+    ),
+    "standing": _Mart(
+        "Agreement and certificates of each partner as they are on the day", "mart.partner_standing",
+        "SELECT * FROM mart.partner_standing ORDER BY agreement_until;", "prm-sync run measure",
+    ),
+    "service": _Mart(
+        "Which partner serves which account and deal, and what that partner did last about it", "mart.partner_service",
+        "SELECT * FROM mart.partner_service ORDER BY action_at DESC NULLS LAST;", "prm-sync run measure",
+        after=("performance",), ledger=True,
+    ),
+    "incentives": _Mart(
+        "What partners earned by incentive programmes beside what they claim", "mart.incentive_check",
+        "SELECT * FROM mart.incentive_check WHERE state <> 'as_earned' ORDER BY abs(claimed - earned) DESC;",
+        "prm-sync incentives", ledger=True,
+    ),
+    "forecast": _Mart(
+        "Certificates, agreements and protections that run out, and what routing will then do otherwise",
+        "mart.expiry_forecast", "SELECT * FROM mart.expiry_forecast ORDER BY last_day;", "prm-sync forecast",
+        ledger=True,
+    ),
+    "signals": _Mart(
+        "Which partners are told of which change of demand in their regions", "ledger.signal_audience",
+        "SELECT * FROM mart.signals ORDER BY period DESC;", "prm-sync run measure", ledger=True,
+    ),
+}  # fmt: skip
+
+
+def _mart(catalogue: Catalogue, part: str, fresh: Freshness) -> dg.AssetsDefinition:
+    """The mart that one part of `measure` makes."""
+    key, about = MARTS[part], _MARTS[part]
+    ledger = ledgers(catalogue) if about.ledger else []
+    read = [core_key(name) for name in MEASURING_READS[part] if name in catalogue.entities]
     spec = _derived(
-        PERFORMANCE, "mart", "Performance per partner and month: offers, answers, wins, revenue, target",
-        [*ledger, *(core_key(name) for name in MEASURING_READS if name in catalogue.entities)],
+        key, "mart", about.description, [*ledger, *(MARTS[p] for p in about.after if p in catalogue.measured), *read],
         fresh,
         metadata={
-            "dagster/table_name": "mart.partner_performance",
-            "query": sql("SELECT * FROM mart.partner_performance ORDER BY period DESC, sourced_revenue DESC;"),
-            "replay": command("prm-sync run measure"),
+            "dagster/table_name": about.table, "query": sql(about.query), "replay": command(about.replay),
         },
     )  # fmt: skip
 
-    @_step(spec, checks.mart_specs(PERFORMANCE), "mart")
+    @_step(spec, checks.mart_specs(part, key), "mart")
     def measured(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
-        with headlines("measure"):
+        with headlines(f"measure {part}"):
             app = _app(context)
-            report = settled("measure", measure(app, dagster_run_id=context.run.run_id))
-            rows, other_currency = figures.performance_rows(app)
+            report = settled(f"measure {part}", measure(app, [part], dagster_run_id=context.run.run_id))
+            rows = figures.rows_of(app, about.table)
+            found = checks.mart_results(part, key, app)
         yield dg.MaterializeResult(
-            asset_key=PERFORMANCE,
-            metadata={**numbers(report), "dagster/row_count": rows, "won_in_other_currency": other_currency},
-            check_results=checks.mart_results(PERFORMANCE, other_currency, app.currency),
+            asset_key=key, metadata={**numbers(report), "dagster/row_count": rows}, check_results=found
         )
 
     return measured
+
+
+TOLD_BY = {"partner": ("standing",), "opportunity": ("service",)}
+"""Marts that hold facts of an entity, besides the one that holds most of them."""
 
 
 def facts_of(catalogue: Catalogue) -> dict[str, dg.AssetKey]:
@@ -288,7 +344,9 @@ def facts_of(catalogue: Catalogue) -> dict[str, dg.AssetKey]:
     if catalogue.routes_cases:
         facts["case"] = CASES
     if catalogue.measures:
-        facts |= dict.fromkeys(MEASURED, PERFORMANCE)
+        facts |= {"partner": PERFORMANCE, "signal": MARTS["signals"]}
+    if "service" in catalogue.measured:
+        facts["account"] = MARTS["service"]
     return facts
 
 
@@ -297,7 +355,9 @@ def push_deps(catalogue: Catalogue, entry: StreamEntry) -> list[dg.AssetKey]:
     facts = facts_of(catalogue)
     found = [lineage.origin_of(m, f.name, facts) for m in entry.backs for rule in m.spec.back for f in rule.sources]
     filled = {core_key(name) for name in catalogue.entities} | set(facts.values())
+    filled |= {MARTS[part] for part in catalogue.measured}
     known = [facts[m.entity] for m in entry.backs if m.entity in facts]
+    known += [MARTS[part] for m in entry.backs for part in TOLD_BY.get(m.entity, ())]
     wanted = dict.fromkeys([*(core_key(m.entity) for m in entry.backs), *found, *known])
     return [raw_key(entry), *(key for key in wanted if key in filled)]  # what is there, and what should be
 

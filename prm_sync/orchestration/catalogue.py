@@ -18,9 +18,20 @@ from prm_sync.settings import Settings
 
 log = logging.getLogger(__name__)
 
-ROUTING_READS = ("lead", "partner", "certification", "account", "deal_registration", "opportunity")
-MEASURING_READS = ("opportunity", "target", "partner", "lead", "order", "case", "account")
-MEASURED = ("partner", "signal")  #: entities of which measuring makes something that is pushed
+ROUTING_READS = ("lead", "partner", "certification", "agreement", "account", "deal_registration", "opportunity")
+MEASURING_READS = {
+    "performance": ("opportunity", "target", "partner"),
+    "standing": ("partner", "certification", "agreement", "feedback"),
+    "service": ("account", "opportunity", "lead", "partner", "deal_registration", "activity", "feedback"),
+    "incentives": ("order", "incentive_claim", "opportunity", "partner"),
+    "forecast": ("partner", "certification", "agreement", "deal_registration", "lead"),
+    "signals": ("lead", "opportunity", "order", "case", "account", "partner"),
+}
+"""The entities that each part of `measure` reads."""
+NEEDED = {"service": {"account"}, "incentives": {"incentive_claim"}, "forecast": {"lead"}}
+"""What a part of `measure` is of no use without."""
+MEASURED = ("partner", "account", "opportunity", "signal")
+"""Entities of which measuring makes something that is pushed."""
 CASE_ROUTING_READS = ("case", "partner", "certification", "agreement", "account", "contact")
 
 
@@ -68,6 +79,13 @@ class Catalogue:
     @property
     def measures(self) -> bool:
         return "partner" in self.entities
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """The parts of `measure` for which there is anything to look at."""
+        if not self.measures:
+            return ()
+        return tuple(part for part in MEASURING_READS if NEEDED.get(part, set()) <= self.entities.keys())
 
     def feeding(self, entity: str) -> list[tuple[StreamEntry, StreamMapping]]:
         """The streams and mappings that fill an entity."""

@@ -6,7 +6,7 @@ and golden records should not follow. All other checks tell somebody.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import dagster as dg
 
@@ -151,15 +151,61 @@ def ledger_results(key: dg.AssetKey, over: Sequence[tuple[str, int, int]]) -> Re
     ]  # fmt: skip
 
 
-def mart_specs(key: dg.AssetKey) -> Specs:
-    return [dg.AssetCheckSpec("in_one_currency", asset=key, description="No won deal is left out for its currency")]
+_MART_CHECKS = {
+    "performance": ("in_one_currency", "No won deal is left out for its currency"),
+    "standing": ("agreements_hold", "Every active partner has an agreement in force, or none is known"),
+    "incentives": ("claims_were_earned", "No claim is more than its programme gives"),
+    "forecast": ("nobody_is_stranded", "Nothing that runs out leaves open leads without any eligible partner"),
+}  #: the check of the mart of each part of `measure` that has one
 
 
-def mart_results(key: dg.AssetKey, other_currency: int, currency: str) -> Results:
-    words = (
-        f"{other_currency} won deals are not in {currency} and therefore not in the revenue" if other_currency else None
-    )
-    return [check("in_one_currency", key, not other_currency, {"deals": other_currency}, description=words)]
+def mart_specs(part: str, key: dg.AssetKey) -> Specs:
+    found = _MART_CHECKS.get(part)
+    return [dg.AssetCheckSpec(found[0], asset=key, description=found[1])] if found else []
+
+
+def mart_results(part: str, key: dg.AssetKey, app: App) -> Results:
+    if part not in _MART_CHECKS:
+        return []
+    wrong, words, look = _MART_FINDINGS[part](app)
+    return [
+        check(
+            _MART_CHECKS[part][0], key, not wrong, {"wrong": wrong, "look": look},
+            description=words if wrong else None,
+        )
+    ]  # fmt: skip
+
+
+_Finding = tuple[int, str, dg.MarkdownMetadataValue]  #: how many are wrong, in words, and where to look
+
+
+def _currencies(app: App) -> _Finding:
+    n = figures.won_in_other_currency(app)
+    words = f"{n} won deals are not in {app.currency} and therefore not in the revenue"
+    return n, words, sql("SELECT * FROM mart.partner_performance WHERE other_currency > 0;")
+
+
+def _agreements(app: App) -> _Finding:
+    states = figures.agreements(app)
+    n = states.get("expired", 0) + states.get("unsigned", 0)
+    words = f"of active partners {states.get('expired', 0)} have an agreement that ended, {states.get('unsigned', 0)} "
+    words += "one that waits for a signature"
+    return n, words, sql("SELECT * FROM mart.partner_standing WHERE agreement_state IN ('expired', 'unsigned');")
+
+
+def _claims(app: App) -> _Finding:
+    n = figures.claims_in_doubt(app)
+    return n, f"{n} claims are not what policies/incentives.yaml gives", command("prm-sync incentives")
+
+
+def _stranded(app: App) -> _Finding:
+    n, first = figures.stranded(app)
+    return n, f"{n} open leads will have no eligible partner, the first after {first}", command("prm-sync forecast")
+
+
+_MART_FINDINGS: dict[str, Callable[[App], _Finding]] = {
+    "performance": _currencies, "standing": _agreements, "incentives": _claims, "forecast": _stranded,
+}  # fmt: skip
 
 
 # --- push --------------------------------------------------------------------------------------------------------

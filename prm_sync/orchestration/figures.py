@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from prm_sync.app import App
-from prm_sync.warehouse import match_decisions
+from prm_sync.warehouse import incentives, match_decisions, standing
 from prm_sync.warehouse.offers import Book
 
 
@@ -166,13 +166,38 @@ def outbox(app: App, connection: str, stream: str) -> Outbox:
     )
 
 
-def performance_rows(app: App) -> tuple[int, int]:
-    """(rows of mart.partner_performance, won deals that stand in another currency than the report's)."""
+def rows_of(app: App, table: str) -> int:
+    """Rows of a table of ours; `table` is SQL."""
+    return int(_one(app, f"SELECT count(*) FROM {table}"))  # noqa: S608 the names are ours
+
+
+def won_in_other_currency(app: App) -> int:
+    """Won deals that stand in another currency than the report's."""
+    return int(_one(app, "SELECT coalesce(sum(other_currency), 0) FROM mart.partner_performance"))
+
+
+def agreements(app: App) -> dict[str, int]:
+    """Active partners by the state of their agreement."""
+    with app.db.begin() as tx:
+        return standing.by_state(tx)
+
+
+def claims_in_doubt(app: App) -> int:
+    with app.db.begin() as tx:
+        states = incentives.by_state(tx)
+    return sum(states.get(state, 0) for state in incentives.WRONG)
+
+
+def stranded(app: App) -> tuple[int, date | None]:
+    """(open leads that will have no eligible partner, last day before the first of them)."""
     with app.db.begin() as tx:
         row = tx.execute(
-            sa.text("SELECT count(*), coalesce(sum(other_currency), 0) FROM mart.partner_performance")
+            sa.text(
+                "SELECT coalesce(sum(stranded), 0), min(last_day) FROM (SELECT DISTINCT partner_id, last_day, stranded "
+                "FROM mart.expiry_forecast WHERE stranded > 0) f"
+            )
         ).one()
-    return int(row[0]), int(row[1])
+    return int(row[0]), row[1]
 
 
 def _one(app: App, statement: str, **values: Any) -> Any:

@@ -12,12 +12,13 @@ from datetime import timedelta
 import dagster as dg
 
 from prm_sync.orchestration.catalogue import MEASURED, Catalogue, Patience, patience
-from prm_sync.orchestration.keys import PERFORMANCE, PROJECT, core_key, ledgers, push_key, raw_key
+from prm_sync.orchestration.keys import MARTS, PROJECT, core_key, ledgers, push_key, raw_key
 from prm_sync.orchestration.purge import PURGE_CRON, purge
 
 SYNC_TAG = "prm_sync/sync"
 SYNC_ALL, DELIVER, MEASURE, PURGE = "sync_all", "deliver", "measure", "purge"
 RECONCILE = "reconcile"
+HOURLY = ("standing", "service")  #: marts that a sync makes too, since the CRM shows them
 Job = dg.JobDefinition
 AssetJob = type(dg.define_asset_job("x"))
 UNDER_WAY = [
@@ -43,8 +44,9 @@ def asset_jobs(catalogue: Catalogue) -> dict[str, object]:
             selection = dg.AssetSelection.assets(*keys)
             jobs[name] = dg.define_asset_job(name, selection, description=description, tags={SYNC_TAG: name})
 
-    add(SYNC_ALL, [PROJECT, *pulls, *cores, *ledger, *pushes], "Everything: pull, refine, route, push")
-    add(DELIVER, [*cores, *ledger, *pushes], "Refine, route and push what was pulled before")
+    hourly = [MARTS[part] for part in HOURLY if part in catalogue.measured]
+    add(SYNC_ALL, [PROJECT, *pulls, *cores, *ledger, *hourly, *pushes], "Everything: pull, refine, route, push")
+    add(DELIVER, [*cores, *ledger, *hourly, *pushes], "Refine, route and push what was pulled before")
     for connection in catalogue.connections:
         own = [s for s in catalogue.streams if s.connection == connection]
         fed = [name for name in catalogue.entities if any(m.entity == name for s in own for m in s.feeds)]
@@ -54,7 +56,8 @@ def asset_jobs(catalogue: Catalogue) -> dict[str, object]:
         )  # fmt: skip
     if catalogue.measures:
         told = [push_key(s) for s in catalogue.pushed if any(m.entity in MEASURED for m in s.backs)]
-        add(MEASURE, [PERFORMANCE, *told], "Measure partner performance, and tell it where a mapping says so")
+        marts = [MARTS[part] for part in catalogue.measured]
+        add(MEASURE, [*marts, *told], "Measure what partners do, and tell it where a mapping says so")
     return jobs
 
 

@@ -9,6 +9,15 @@ from prm_sync.orchestration.catalogue import Catalogue, StreamEntry
 LEDGER = dg.AssetKey("ledger_lead_offer")
 CASES = dg.AssetKey("ledger_case_assignment")
 PERFORMANCE = dg.AssetKey("mart_partner_performance")
+MARTS = {
+    "performance": PERFORMANCE,
+    "standing": dg.AssetKey("mart_partner_standing"),
+    "service": dg.AssetKey("mart_partner_service"),
+    "incentives": dg.AssetKey("mart_incentive_check"),
+    "forecast": dg.AssetKey("mart_expiry_forecast"),
+    "signals": dg.AssetKey("ledger_signal_audience"),
+}
+"""The marts by the part of `measure` that makes each."""
 PROJECT = dg.AssetKey("ops_field_lineage")
 
 

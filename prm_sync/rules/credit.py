@@ -56,7 +56,7 @@ def credit_of(deal: WonDeal, claims: Iterable[tuple[Claim, Outcome]]) -> list[Cr
     helped: dict[str | None, tuple[str, str | None]] = {
         c.partner_id: (f"registration {c.id}", c.id) for c in reversed(approved)
     }
-    if named is not None:
+    if named is not None and deal.credit != "fulfilled":  # who only delivers has neither sourced nor influenced it
         helped[named] = ("the CRM names the partner", None)
     for partner, (why, of) in sorted((p, w) for p, w in helped.items() if p is not None and p != primary):
         found.append(Credit(deal.id, partner, "influenced", False, deal.amount_minor, deal.currency, why, of))

@@ -16,7 +16,7 @@ from typing import Literal
 
 from prm_sync.rules.routing.offers import State
 
-DEFINITION_VERSION = "2"
+DEFINITION_VERSION = "3"
 """Raised with every change of a formula here; each row of the mart carries it."""
 
 
@@ -41,7 +41,7 @@ class CaseRow:
 
 @dataclass(frozen=True, slots=True)
 class DealRow:
-    """A closed deal and the partner who has the primary credit.
+    """A closed deal and a partner who has a share in it: `sourced` is the primary credit, which one partner has.
 
     `none` says that it is not the partner's after all. None says nothing, as CRMs do of lost deals: it counts as won or
     lost, but is no revenue of the partner's.
@@ -67,6 +67,23 @@ class TargetRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Counts:
+    """What a partner's offers and deals of some time came to."""
+
+    accepted: int
+    declined: int
+    expired: int
+    won: int
+    lost: int
+    response_h: float | None  #: median hours from offer to answer
+
+
+SCORE_WEIGHTS = {"acceptance_rate": 30, "win_rate": 40, "response": 30}  #: of the parts of the partner score
+SCORE_MONTHS = 3  #: the score is made of so many months, up to the one it stands in
+HALF_AFTER_H = 24  #: answering after so many hours counts half
+
+
+@dataclass(frozen=True, slots=True)
 class Performance:
     """One partner in one month. A rate with nothing to divide by is None, never 0; money: minor units of `currency`."""
 
@@ -87,6 +104,7 @@ class Performance:
     other_currency: int  #: won deals left out of the revenue since they are in another currency
     target: int | None
     attainment: float | None
+    score: float | None = None
     cases: int = 0
     case_response_hours: float | None = None
     case_resolution_hours: float | None = None
@@ -129,6 +147,21 @@ def attainment(actual_minor: int, target_minor: int | None) -> float | None:
     return _ratio(actual_minor, target_minor or 0)
 
 
+def score(counts: Counts) -> float | None:
+    """The partner score, 0 to 100: the mean of what is known, weighted by `SCORE_WEIGHTS`; None where nothing is.
+
+    Acceptance rate and win rate as they are; answering at once is 1, after `HALF_AFTER_H` hours 0.5.
+    """
+    parts = {
+        "acceptance_rate": acceptance_rate(counts.accepted, counts.declined, counts.expired),
+        "win_rate": win_rate(counts.won, counts.lost),
+        "response": None if counts.response_h is None else 1 / (1 + max(counts.response_h, 0.0) / HALF_AFTER_H),
+    }
+    known = {name: value for name, value in parts.items() if value is not None}
+    weight = sum(SCORE_WEIGHTS[name] for name in known)
+    return round(100 * sum(SCORE_WEIGHTS[n] * v for n, v in known.items()) / weight, 1) if known else None
+
+
 def target_of_month(targets: Iterable[TargetRow], month: date, currency: str) -> int | None:
     """The month's share of the targets in force: each is spread evenly over the months that its period touches.
 
@@ -167,19 +200,37 @@ def performance(
             aims[t.partner_id].append(t)
             aimed |= {(t.partner_id, month) for month in _each_month(t.period_start, t.period_end)}
     keys = sorted({*offered, *closed, *aimed, *served})
-    return [
-        _row(p, m, offered[p, m], closed[p, m], served[p, m], target_of_month(aims[p], m, currency), currency)
+    scores = {
+        (p, m): score(counts([o for n in _quarter(m) for o in offered.get((p, n), ())],
+                             [d for n in _quarter(m) for d in closed.get((p, n), ())]))
         for p, m in keys
-    ]
+    }  # fmt: skip
+    return [
+        _row(p, m, offered[p, m], closed[p, m], served[p, m], target_of_month(aims[p], m, currency), currency,
+             scores[p, m])
+        for p, m in keys
+    ]  # fmt: skip
+
+
+def counts(offers: list[OfferRow], deals: list[DealRow]) -> Counts:
+    """Offers by answer, deals by end, median time to answer."""
+    accepted, declined, expired = (sum(o.state == s for o in offers) for s in ("accepted", "declined", "expired"))
+    won = sum(d.stage == "won" for d in deals)
+    return Counts(accepted, declined, expired, won, len(deals) - won, response_hours(offers))
+
+
+def _quarter(month: date) -> list[date]:
+    """The months that a month's score is made of."""
+    last = month.year * 12 + month.month - 1
+    return [date(n // 12, n % 12 + 1, 1) for n in range(last - SCORE_MONTHS + 1, last + 1)]
 
 
 def _row(
     partner: str, month: date, offers: list[OfferRow], deals: list[DealRow], cases: list[CaseRow], target: int | None,
-    currency: str,
+    currency: str, scored: float | None,
 ) -> Performance:  # fmt: skip
-    accepted, declined, expired = (sum(o.state == s for o in offers) for s in ("accepted", "declined", "expired"))
+    of = counts(offers, deals)
     won = [d for d in deals if d.stage == "won"]
-    lost = len(deals) - len(won)
     responded, resolved = case_hours(cases)
     ours = [d for d in won if d.currency == currency and d.amount_minor is not None]
     sourced, influenced = (sum(d.amount_minor or 0 for d in ours if d.credit == c) for c in ("sourced", "influenced"))
@@ -187,20 +238,21 @@ def _row(
         partner_id=partner,
         period=month,
         offered=len(offers),
-        accepted=accepted,
-        declined=declined,
-        expired=expired,
-        acceptance_rate=acceptance_rate(accepted, declined, expired),
-        response_hours=response_hours(offers),
-        won=len(won),
-        lost=lost,
-        win_rate=win_rate(len(won), lost),
+        accepted=of.accepted,
+        declined=of.declined,
+        expired=of.expired,
+        acceptance_rate=acceptance_rate(of.accepted, of.declined, of.expired),
+        response_hours=of.response_h,
+        won=of.won,
+        lost=of.lost,
+        win_rate=win_rate(of.won, of.lost),
         sourced_revenue=sourced,
         influenced_revenue=influenced,
         currency=currency,
         other_currency=sum(d.amount_minor is not None and d.currency != currency for d in won),
         target=target,
         attainment=attainment(sourced, target),
+        score=scored,
         cases=len(cases),
         case_response_hours=responded,
         case_resolution_hours=resolved,

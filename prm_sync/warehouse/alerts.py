@@ -12,10 +12,14 @@ NAMED = 5  #: ids that a message names
 
 
 def keep(
-    tx: sa.Connection, kind: str, said: Iterable[tuple[str, str]], now: datetime, dagster_run_id: str | None = None
-) -> int:
-    """Keep alerts: (subject, message). Returns how many do not stand there already, from the last day."""
-    shared = {"kind": kind, "at": now, "since": now - AGAIN_AFTER, "run": dagster_run_id}
+    tx: sa.Connection, kind: str, said: Iterable[tuple[str, str]], now: datetime, dagster_run_id: str | None = None, *,
+    again_after: timedelta = AGAIN_AFTER,
+) -> int:  # fmt: skip
+    """Keep alerts: (subject, message). Returns how many do not stand there already, from the last day.
+
+    `again_after`: how long the same is not said again.
+    """
+    shared = {"kind": kind, "at": now, "since": now - again_after, "run": dagster_run_id}
     statement = sa.text(
         "INSERT INTO ops.alert (at, kind, subject, message, dagster_run_id) "
         "SELECT :at, :kind, :subject, :message, :run WHERE NOT EXISTS (SELECT FROM ops.alert "

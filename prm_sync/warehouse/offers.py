@@ -70,8 +70,8 @@ def undecided_leads(
                   AND NOT EXISTS (SELECT FROM ledger.lead_offer o
                                   WHERE o.lead_id = l.id AND o.state IN ('pending', 'accepted'))
                 ORDER BY 2 DESC, l.id LIMIT :size)
-            SELECT page.priority, {_LEAD_FACTS}
-            FROM page JOIN core.lead l USING (id) {_LEAD_JOINS} ORDER BY page.priority DESC, l.id
+            SELECT page.priority, {LEAD_FACTS}
+            FROM page JOIN core.lead l USING (id) {LEAD_JOINS} ORDER BY page.priority DESC, l.id
             """
         ),
         {"statuses": list(statuses), "priority": after[0], "id": after[1], "touched": touched_after, "size": size,
@@ -80,14 +80,14 @@ def undecided_leads(
 
 
 PARTNER_OF_ACCOUNT = entity_of("partner=a.partner_ref")
-_LEAD_FACTS = f"""
+LEAD_FACTS = f"""
     l.id, l.status, l.country, l.region, l.postcode, l.segment, l.product, l.industry, l.language,
     l.required_certification, l.domain, l.is_test, a.account_number, {PARTNER_OF_ACCOUNT} AS account_partner_id,
     coalesce(g.partners, '{{}}') AS registered_by, coalesce(o.declined_by, '{{}}') AS declined_by,
     coalesce(o.expired_by, '{{}}') AS expired_by, coalesce(o.offers, 0) AS offers
 """
 # Registrations are few beside leads: those protected now are put together once for each statement.
-_LEAD_JOINS = f"""
+LEAD_JOINS = f"""
     LEFT JOIN core.account a ON l.account_ref IS NOT NULL AND a.id = {entity_of("account=l.account_ref")}
     LEFT JOIN LATERAL (
         SELECT count(*) AS offers, array_agg(partner_id) FILTER (WHERE state = 'declined') AS declined_by,
@@ -109,8 +109,8 @@ def leads_decided(tx: sa.Connection, since: datetime, until: datetime) -> Sequen
     return tx.execute(
         sa.text(
             f"""
-            SELECT coalesce(l.score, 0) AS priority, d.decided_at, d.partner_id, {_LEAD_FACTS}
-            FROM ledger.routing_decision d JOIN core.lead l ON l.id = d.lead_id {_LEAD_JOINS}
+            SELECT coalesce(l.score, 0) AS priority, d.decided_at, d.partner_id, {LEAD_FACTS}
+            FROM ledger.routing_decision d JOIN core.lead l ON l.id = d.lead_id {LEAD_JOINS}
             WHERE d.rank = 1 AND d.decided_at >= :since AND d.decided_at < :until
               AND d.outcome NOT IN ('test', 'status')
             ORDER BY d.decided_at, l.id
@@ -167,48 +167,40 @@ def segment_records(tx: sa.Connection, since: datetime) -> dict[str, dict[str, t
     return found
 
 
-def certificates(tx: sa.Connection, today: date) -> dict[str, dict[str, date | None]]:
-    """Certificates granted and begun, by partner id: name -> last day (None: no end)."""
-    rows = tx.execute(
-        sa.text(
-            f"""
-            SELECT {_HOLDER} AS partner_id, c.name,
-                   CASE WHEN bool_or(c.expires_on IS NULL) THEN NULL ELSE max(c.expires_on) END AS until
-            FROM core.certification c LEFT JOIN core.partner p ON p.partner_key = c.partner_key
-            WHERE c.name IS NOT NULL AND c.merged_into IS NULL AND c.deleted_at IS NULL
-              AND coalesce(c.status, 'granted') IN ('granted', 'expiring')
-              AND coalesce(c.issued_on, :today) <= :today GROUP BY 1, 2
-            """
-        ),
-        {"today": today},
+def certificates(tx: sa.Connection) -> dict[str, list[tuple[str, str | None, date | None, date | None]]]:
+    """Records of certificates by partner id: name, state, first and last day."""
+    return _papers(
+        tx,
+        f"""
+        SELECT {_HOLDER} AS partner_id, c.name, c.status, c.issued_on, c.expires_on
+        FROM core.certification c {_BY_KEY} WHERE c.name IS NOT NULL AND c.{_KEPT}
+        """,
     )
-    found: dict[str, dict[str, date | None]] = {}
-    for r in rows:
-        if r.partner_id is not None:
-            found.setdefault(r.partner_id, {})[r.name] = r.until
-    return found
+
+
+def agreements(tx: sa.Connection) -> dict[str, list[tuple[str, date | None, date | None]]]:
+    """Agreements by partner id: state, first and last day."""
+    return _papers(
+        tx,
+        f"""
+        SELECT {_HOLDER} AS partner_id, c.status, c.effective_on, c.expires_on
+        FROM core.agreement c {_BY_KEY} WHERE c.status IS NOT NULL AND c.{_KEPT}
+        """,
+    )
 
 
 _HOLDER = f"coalesce({entity_of('partner=c.partner_ref')}, p.id)"
-IN_FORCE = ("signed", "active", "expiring", "renewed")
+_KEPT = "merged_into IS NULL AND c.deleted_at IS NULL AND c.is_test IS NOT TRUE"
+_BY_KEY = (
+    "LEFT JOIN core.partner p ON p.partner_key = c.partner_key AND p.merged_into IS NULL AND p.deleted_at IS NULL"
+)
 
 
-def agreements(tx: sa.Connection) -> dict[str, list[tuple[bool, date | None, date | None]]]:
-    """Agreements by partner id: whether it is in force by its state, its first and its last day."""
-    rows = tx.execute(
-        sa.text(
-            f"""
-            SELECT {_HOLDER} AS partner_id, c.status = ANY(:states) AS in_force, c.effective_on, c.expires_on
-            FROM core.agreement c LEFT JOIN core.partner p ON p.partner_key = c.partner_key
-            WHERE c.status IS NOT NULL AND c.merged_into IS NULL AND c.deleted_at IS NULL
-            """
-        ),
-        {"states": list(IN_FORCE)},
-    )
-    found: dict[str, list[tuple[bool, date | None, date | None]]] = {}
-    for r in rows:
-        if r.partner_id is not None:
-            found.setdefault(r.partner_id, []).append((r.in_force, r.effective_on, r.expires_on))
+def _papers(tx: sa.Connection, query: str) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for partner_id, *paper in tx.exec_driver_sql(query):
+        if partner_id is not None:
+            found.setdefault(partner_id, []).append(tuple(paper))
     return found
 
 

@@ -144,13 +144,13 @@ def released(tx: sa.Connection, connection: str, stream: str) -> set[str]:
     return {r[0] for r in rows}
 
 
-def end(db: sa.Engine, connection: str, stream: str) -> int:
-    """The end of a push: plans of which all was sent are `applied`. Returns how many changes are not settled."""
-    params = {"c": connection, "s": stream}
+def end(db: sa.Engine, connection: str, stream: str, entity: str) -> int:
+    """The end of an entity's push: plans of which all was sent are `applied`. Returns how many changes are left."""
+    params = {"c": connection, "s": stream, "e": entity}
     with db.begin() as tx:
         tx.execute(
             sa.text(
-                "UPDATE ops.plan p SET state = 'applied' WHERE connection = :c AND stream = :s "
+                "UPDATE ops.plan p SET state = 'applied' WHERE connection = :c AND stream = :s AND entity = :e "
                 "AND state IN ('approved', 'released') AND NOT EXISTS (SELECT FROM ops.outbox o WHERE o.plan_id = p.id "
                 "AND o.state IN ('ready', 'sent', 'unknown', 'waiting'))"
             ),
@@ -159,7 +159,7 @@ def end(db: sa.Engine, connection: str, stream: str) -> int:
         return int(
             tx.execute(
                 sa.text(
-                    "SELECT count(*) FROM ops.outbox WHERE connection = :c AND stream = :s "
+                    "SELECT count(*) FROM ops.outbox WHERE connection = :c AND stream = :s AND entity = :e "
                     "AND state IN ('ready', 'sent', 'unknown', 'waiting')"
                 ),
                 params,
@@ -183,7 +183,7 @@ def last_done(
 
 
 def take_ready(
-    tx: sa.Connection, connection: str, stream: str, size: int, run_id: str, now: datetime, *,
+    tx: sa.Connection, connection: str, stream: str, entity: str, size: int, run_id: str, now: datetime, *,
     plan_id: str | None = None, entity_id: str | None = None,
 ) -> Sequence[sa.Row[Any]]:  # fmt: skip
     """The next intents to send, marked `sent` before the call: after a crash they are looked up, not sent blindly.
@@ -193,33 +193,39 @@ def take_ready(
     rows = tx.execute(
         sa.text(
             "UPDATE ops.outbox o SET state = 'sent', tries = tries + 1, run_id = :run FROM ("
-            "SELECT id FROM ops.outbox WHERE connection = :c AND stream = :s AND state = 'ready' "
+            "SELECT id FROM ops.outbox WHERE connection = :c AND stream = :s AND entity = :e AND state = 'ready' "
             "AND (cast(:plan AS text) IS NULL OR plan_id = :plan) "
             "AND (cast(:entity AS text) IS NULL OR entity_id = :entity) "
             "AND (next_try_at IS NULL OR next_try_at <= :now) ORDER BY id LIMIT :size FOR UPDATE SKIP LOCKED) t "
             "WHERE o.id = t.id RETURNING o.*"
         ),
-        {"c": connection, "s": stream, "size": size, "run": run_id, "now": now, "plan": plan_id, "entity": entity_id},
+        {
+            "c": connection, "s": stream, "e": entity, "size": size, "run": run_id, "now": now, "plan": plan_id,
+            "entity": entity_id,
+        },
     ).all()
     return sorted(rows, key=lambda r: r.id)  # RETURNING promises no order
 
 
-def in_doubt(tx: sa.Connection, connection: str, stream: str) -> Sequence[sa.Row[Any]]:
+def in_doubt(tx: sa.Connection, connection: str, stream: str, entity: str) -> Sequence[sa.Row[Any]]:
     """Intents that may have reached the remote without our knowing: look before anything is sent again."""
     return tx.execute(
         sa.text(
             "SELECT * FROM ops.outbox "
-            "WHERE connection = :c AND stream = :s AND state IN ('sent', 'unknown') ORDER BY id"
+            "WHERE connection = :c AND stream = :s AND entity = :e AND state IN ('sent', 'unknown') ORDER BY id"
         ),
-        {"c": connection, "s": stream},
+        {"c": connection, "s": stream, "e": entity},
     ).all()
 
 
-def waiting(tx: sa.Connection, connection: str, stream: str) -> Sequence[sa.Row[Any]]:
+def waiting(tx: sa.Connection, connection: str, stream: str, entity: str) -> Sequence[sa.Row[Any]]:
     """Intents that are part of a job of the remote."""
     return tx.execute(
-        sa.text("SELECT * FROM ops.outbox WHERE connection = :c AND stream = :s AND state = 'waiting' ORDER BY id"),
-        {"c": connection, "s": stream},
+        sa.text(
+            "SELECT * FROM ops.outbox WHERE connection = :c AND stream = :s AND entity = :e AND state = 'waiting' "
+            "ORDER BY id"
+        ),
+        {"c": connection, "s": stream, "e": entity},
     ).all()
 
 

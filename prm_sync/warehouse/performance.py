@@ -16,7 +16,7 @@ LOCK = "partner_performance"  #: the name under which the mart's change numbers 
 _COLUMNS = (
     "partner_id", "period", "offered", "accepted", "declined", "expired", "acceptance_rate", "response_hours", "won",
     "lost", "win_rate", "sourced_revenue", "influenced_revenue", "currency", "other_currency", "target", "attainment",
-    "cases", "case_response_hours", "case_resolution_hours", "definition_version",
+    "score", "cases", "case_response_hours", "case_resolution_hours", "definition_version",
 )  # fmt: skip
 
 
@@ -31,6 +31,9 @@ def changed_partners(tx: sa.Connection, after: int) -> list[str]:
             UNION SELECT {deal} FROM core.opportunity d WHERE d.touched > :after AND d.partner_ref IS NOT NULL
             UNION SELECT {deal} FROM core.opportunity_past d WHERE d.version > 0 AND d.partner_ref IS NOT NULL
                   AND EXISTS (SELECT FROM core.opportunity n WHERE n.id = d.id AND n.touched > :after)
+            UNION SELECT partner_id FROM ledger.credit_change WHERE touched > :after AND partner_id <> ''
+            UNION SELECT c.partner_id FROM ledger.deal_credit c JOIN core.opportunity d ON d.id = c.opportunity_id
+                  WHERE d.touched > :after AND c.partner_id <> ''
             UNION SELECT coalesce({target}, p.id) FROM core.target t
                   LEFT JOIN core.partner p ON p.partner_key = t.partner_key WHERE t.touched > :after
             UNION SELECT id FROM core.partner WHERE touched > :after
@@ -67,16 +70,26 @@ def case_rows(tx: sa.Connection, partners: Sequence[str]) -> list[CaseRow]:
 
 
 def deal_rows(tx: sa.Connection, partners: Sequence[str]) -> list[DealRow]:
-    """Closed opportunities with a partner, and leads that the partner won or lost and no opportunity stands for."""
+    """Closed deals with a share of the partner, and leads that it won or lost and no opportunity stands for.
+
+    Of a won deal the ledger says who sourced and who influenced it; where it says nothing of the partner that the CRM
+    names (a deal without amount, one that the partner only fulfilled), the CRM's own word stands.
+    """
     rows = tx.execute(
         sa.text(
             f"""
-            SELECT * FROM (
-                SELECT {entity_of("partner=d.partner_ref")} AS partner_id, stage,
-                       coalesce(close_date, closed_at::date) AS closed_on, credit, amount, currency
-                FROM core.opportunity d WHERE partner_ref IS NOT NULL AND stage IN ('won', 'lost')
-                  AND merged_into IS NULL AND deleted_at IS NULL AND is_test IS NOT TRUE) d
-            WHERE partner_id = ANY(:ids) AND closed_on IS NOT NULL
+            SELECT c.partner_id, d.stage, {_CLOSED_ON} AS closed_on, c.kind AS credit, c.amount, c.currency
+            FROM ledger.deal_credit c JOIN core.opportunity d ON d.id = c.opportunity_id
+            WHERE c.partner_id = ANY(:ids) AND d.stage = 'won' AND {_CLOSED_ON} IS NOT NULL AND {_COUNTED}
+            UNION ALL
+            SELECT n.partner_id, n.stage, n.closed_on, n.credit, n.amount, n.currency FROM (
+                SELECT d.id, {entity_of("partner=d.partner_ref")} AS partner_id, d.stage, {_CLOSED_ON} AS closed_on,
+                       d.credit, d.amount, d.currency
+                FROM core.opportunity d
+                WHERE d.partner_ref IS NOT NULL AND d.stage IN ('won', 'lost') AND {_COUNTED}) n
+            WHERE n.partner_id = ANY(:ids) AND n.closed_on IS NOT NULL
+              AND (n.stage = 'lost' OR NOT EXISTS (SELECT FROM ledger.deal_credit c
+                                                   WHERE c.opportunity_id = n.id AND c.partner_id = n.partner_id))
             UNION ALL
             SELECT o.partner_id, o.partner_stage, (o.stage_at AT TIME ZONE 'UTC')::date, 'fulfilled',
                    o.won_amount, o.won_currency
@@ -88,6 +101,10 @@ def deal_rows(tx: sa.Connection, partners: Sequence[str]) -> list[DealRow]:
         {"ids": list(partners)},
     )
     return [DealRow(r.partner_id, r.stage, r.closed_on, r.credit, r.amount, r.currency) for r in rows]
+
+
+_CLOSED_ON = "coalesce(d.close_date, (d.closed_at AT TIME ZONE 'UTC')::date)"
+_COUNTED = "d.merged_into IS NULL AND d.deleted_at IS NULL AND d.is_test IS NOT TRUE"
 
 
 def target_rows(tx: sa.Connection, partners: Sequence[str]) -> list[TargetRow]:

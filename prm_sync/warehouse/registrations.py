@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from prm_sync.warehouse import bulk, claims, source
 
 LOCK = claims.LOCK
+CREDITS = "deal_credit"  #: the name under which change numbers of credits are given out
 
 
 def won(tx: sa.Connection, ids: Collection[str]) -> Sequence[sa.Row[Any]]:
@@ -127,6 +128,7 @@ def credit(tx: sa.Connection, rows: Iterable[Sequence[Any]], deals: Collection[s
     bulk.stage(tx, "credited", "ledger.deal_credit", _CREDIT, rows)
     told = _CREDIT[:-1]
     ours, theirs = (", ".join(f"{t}.{c}" for c in told) for t in "cn")
+    _note_changes(tx, ", ".join(told), deals)
     gone = tx.execute(
         sa.text(
             "DELETE FROM ledger.deal_credit c WHERE opportunity_id = ANY(:deals) AND NOT EXISTS "
@@ -139,6 +141,21 @@ def credit(tx: sa.Connection, rows: Iterable[Sequence[Any]], deals: Collection[s
         "ON CONFLICT (opportunity_id, partner_id) DO NOTHING"
     ).rowcount
     return int(gone) + int(made)
+
+
+def _note_changes(tx: sa.Connection, told: str, deals: Collection[str]) -> None:
+    """Give a new change number to every credit that `pg_temp.credited` changes or ends: figures are made anew by it."""
+    before = f"SELECT {told} FROM ledger.deal_credit WHERE opportunity_id = ANY(:deals)"
+    after = f"SELECT {told} FROM pg_temp.credited"
+    tx.execute(
+        sa.text(
+            "INSERT INTO ledger.credit_change (opportunity_id, partner_id, touched) "
+            "SELECT DISTINCT opportunity_id, partner_id, CAST(:touched AS bigint) "
+            f"FROM (({before} EXCEPT {after}) UNION ({after} EXCEPT {before})) d "
+            "ON CONFLICT (opportunity_id, partner_id) DO UPDATE SET touched = excluded.touched"
+        ),
+        {"touched": source.change_number(tx, CREDITS), "deals": list(deals)},
+    )
 
 
 # --- for people ---------------------------------------------------------------------------------------------------

@@ -28,9 +28,12 @@ def alembic_config(connection: sa.Connection, tables: Tables, versions: Path | N
     return config
 
 
-def upgrade(db: sa.Engine, tables: Tables | None = None, versions: Path | None = None) -> bool:
+def upgrade(
+    db: sa.Engine, tables: Tables | None = None, versions: Path | None = None, *, views: bool = True
+) -> bool:
     """Bring the schema to this version. Safe from several processes at once. True: something was changed.
 
+    `views` False: they stay as they are, since they may need tables that no migration makes yet.
     Raises WarehouseError where the database belongs to a newer prm-sync.
     """
     tables = tables or build()
@@ -50,7 +53,7 @@ def upgrade(db: sa.Engine, tables: Tables | None = None, versions: Path | None =
                 raise
             conn.commit()
             after = MigrationContext.configure(conn, opts={"version_table_schema": "ops"}).get_current_heads()
-            changed = _refresh_views(conn, tables) or before != after
+            changed = (views and _refresh_views(conn, tables)) or before != after
             conn.commit()
         finally:
             conn.rollback()

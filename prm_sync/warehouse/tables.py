@@ -18,6 +18,7 @@ from prm_sync.canonical.model import Entity, Field, Kind
 from prm_sync.warehouse import (
     agreement,
     tables_deals,
+    tables_partners,
     tables_plans,
     tables_registrations,
     tables_repair,
@@ -122,6 +123,7 @@ def build(entities: Mapping[str, Entity] = ENTITIES) -> Tables:
     tables_repair.add(metadata)
     tables_plans.add(metadata)
     tables_registrations.add(metadata)
+    tables_partners.add(metadata)
     tables_deals.add(metadata)
     tables_signals.add(metadata)
     return Tables(metadata, made)
@@ -385,6 +387,7 @@ def _mart(metadata: sa.MetaData) -> None:
         _need("other_currency", "Won deals left out of the revenue since they are in another currency", count),
         _may("target", "Revenue target of the month, minor units", count),
         _may("attainment", "sourced_revenue / target; null without a target", number),
+        _may("score", "Partner score of the quarter up to the month, 0 to 100; null where nothing is known", number),
         sa.Column("cases", count, nullable=False, server_default="0",
                   comment="Cases given to the partner in the month"),
         _may("case_response_hours", "Median hours from a case's offer to the first answer to the customer", number),

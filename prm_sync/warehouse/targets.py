@@ -18,19 +18,20 @@ import sqlalchemy as sa
 
 from prm_sync.canonical.entities import ENTITIES, FACTS, SHARED_FACTS, UNSAID
 from prm_sync.canonical.model import Kind
-from prm_sync.warehouse import offers, performance, registrations
+from prm_sync.warehouse import offers, performance, registrations, service, standing
 from prm_sync.warehouse.views import entity_of
 
 Scope = Literal["known", "offered", "shared", "registered"]
 BATCH = 5_000
 _FACTS_TOUCHED = {
-    "lead": "offer_touched", "partner": "perf_touched", "case": "offer_touched", "opportunity": "deal_touched",
-    "deal_registration": "registration_touched",
+    "lead": "offer_touched", "partner": "facts_touched", "account": "facts_touched", "opportunity": "facts_touched",
+    "case": "offer_touched", "deal_registration": "registration_touched",
 }  # fmt: skip
 _COUNTED_BESIDES = {
-    "lead": (offers.LOCK, "partner"), "partner": (performance.LOCK,), "feedback": ("account",),
+    "lead": (offers.LOCK, "partner"), "partner": (performance.LOCK, standing.LOCK), "feedback": ("account",),
     "case": (offers.CASES.lock, "partner", "account", "contact"),
-    "opportunity": (registrations.LOCK, "partner", "account"), "deal_registration": (registrations.LOCK,),
+    "account": (service.LOCK,), "opportunity": (registrations.LOCK, service.LOCK, "partner", "account"),
+    "deal_registration": (registrations.LOCK,),
 }  # fmt: skip
 _PARTNER_KEYS = {"deal_registration": "f.registration_partner_key"}  #: whose record it is, of those that say so
 _TOUCHED_BESIDES = {
@@ -163,7 +164,7 @@ def _registered(fields: Sequence[str], facts: Sequence[str]) -> str:
         return f"{known} {_IN_ORDER}"
     nothing = "".join(", NULL" for _ in fields) + "".join(f', f."{name}"' for name in facts)
     return f"""
-        SELECT * FROM ({known} AND f.deal_connection = :c
+        SELECT * FROM ({known} AND (f.deal_connection = :c OR f.deal_connection IS NULL)
         UNION ALL
         SELECT f.id, f.deal_registration_id, 'upsert', NULL, NULL{nothing}
         FROM core.opportunity_facts f

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from prm_sync.canonical.model import Entity, Kind, Pii
-from prm_sync.warehouse import views_deals
+from prm_sync.warehouse import views_deals, views_partners
 from prm_sync.warehouse.bulk import quoted
 from prm_sync.warehouse.tables import EntityTables, Tables
 from prm_sync.warehouse.views_cases import case_views
@@ -19,8 +19,8 @@ def view_statements(tables: Tables) -> list[str]:
     for et in tables.entities.values():
         out += _history(et)
         out += _public(et.entity, tables)
-    if "lead" in tables.entities and "partner" in tables.entities:
-        out += [_LEAD_FACTS, _PARTNER_FACTS, _OFFERS, _UNROUTED, _FUNNEL]
+    if {"lead", "partner", "feedback"} <= tables.entities.keys():
+        out += [_LEAD_FACTS, *views_partners.STATEMENTS, _OFFERS, _UNROUTED, _FUNNEL]
         if {"contact", "account", "opportunity"} <= tables.entities.keys():
             out += [_LEAD_MATCHES, f"COMMENT ON VIEW core.lead_match IS '{_MATCH_DOC}'"]
         if {"contact", "account", "case"} <= tables.entities.keys():
@@ -151,18 +151,6 @@ JOIN (SELECT lead_id, max(rank) AS rank FROM ledger.lead_offer GROUP BY lead_id)
 LEFT JOIN core.partner p ON p.id = o.partner_id
 """
 
-_PARTNER_FACTS = """
-CREATE VIEW core.partner_facts AS
-SELECT DISTINCT ON (partner_id) partner_id AS id,
-       to_char(period, 'YYYY-MM') AS perf_period, offered AS perf_leads_offered,
-       accepted AS perf_leads_accepted, declined AS perf_leads_declined, expired AS perf_leads_expired,
-       acceptance_rate AS perf_acceptance_rate, response_hours AS perf_response_hours, win_rate AS perf_win_rate,
-       sourced_revenue AS perf_sourced_revenue, currency AS perf_currency, attainment AS perf_attainment,
-       cases AS perf_cases, case_response_hours AS perf_case_response_hours,
-       case_resolution_hours AS perf_case_resolution_hours, touched AS perf_touched
-FROM mart.partner_performance WHERE period <= date_trunc('month', as_of)::date ORDER BY partner_id, period DESC
-"""
-
 _FEEDBACK_FACTS = f"""
 CREATE VIEW core.feedback_facts AS
 SELECT g.id, coalesce(
@@ -215,8 +203,6 @@ GROUP BY 1, 2, 3
 
 _DOCS = {
     "core.lead_facts": "What prm-sync knows about a lead besides its fields: the latest offer",
-    "core.partner_facts":
-        "What prm-sync knows about a partner besides its fields: its latest month, none in the future",
     "mart.offers": "Every offer of a lead to a partner, with the time of the answer in hours",
     "mart.unrouted_leads": "Leads that no partner may take: the queue they wait in, and partners by reason",
     "mart.lead_funnel": "Leads per month, country and source: offered, accepted, won",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from prm_sync.warehouse.views_partners import SERVED, SERVED_DEALS
+
 #: End of the protection of a registration `r` with its decision `v`: a person's word here, then the PRM's, then ours.
 PROTECTED = (
     "CASE WHEN v.decided_by IS NOT NULL THEN coalesce(v.protected_until, r.protected_until) "
@@ -19,8 +21,7 @@ def _in_crm(entity: str, of: str) -> str:
 
 
 _PARTNER = _in_crm("partner", "d.partner_id")
-_OPPORTUNITY_FACTS = f"""
-CREATE VIEW core.opportunity_facts AS
+_DEALS = f"""
 SELECT DISTINCT ON (f.id) f.id, f.registration_id AS deal_registration_id,
        CASE WHEN f.named IS NULL THEN f.partner END AS deal_partner_ref,
        CASE WHEN f.named IS NULL OR f.named = f.partner THEN f.partner_key END AS deal_partner_key,
@@ -47,6 +48,17 @@ FROM (
     LEFT JOIN core.partner p ON p.id = d.partner_id LEFT JOIN core.account a ON a.id = d.account_id
     WHERE d.how IN ('made', 'linked')) f
 ORDER BY f.id, f.status IN ('rejected', 'cancelled'), f.registration_id
+"""
+_TOLD = (
+    "deal_registration_id", "deal_partner_ref", "deal_partner_key", "deal_credit", "deal_account_ref",
+    "deal_protected_until", "deal_name", "deal_stage", "deal_amount", "deal_currency", "deal_close_date",
+    "deal_connection", "deal_unmade", "deal_wanted", "deal_touched",
+)  # fmt: skip
+_OPPORTUNITY_FACTS = f"""
+CREATE VIEW core.opportunity_facts AS
+SELECT coalesce(d.id, s.id) AS id, {", ".join(f"d.{c}" for c in _TOLD)}, {", ".join(f"s.{c}" for c in SERVED)},
+       greatest(d.deal_touched, s.service_touched) AS facts_touched
+FROM ({_DEALS}) d FULL JOIN ({SERVED_DEALS}) s ON s.id = d.id
 """
 
 _REGISTRATION_FACTS = f"""
@@ -78,7 +90,7 @@ LEFT JOIN core.partner p ON p.id = d.partner_id
 
 _DOCS = {
     "core.opportunity_facts": "What prm-sync knows about a deal besides its fields: the registration behind it, whose "
-        "partner it is, and with what a deal is made that the CRM does not have yet",
+        "partner it is, and with what a deal is made that the CRM does not have yet; who serves it, who has the credit",
     "core.deal_registration_facts": "What was decided about a registration and where it stands: what goes to the PRM",
     "mart.registrations": "Deal registrations: what was decided, where they stand, the deal in the CRM",
 }  # fmt: skip

@@ -139,7 +139,8 @@ class World:
             self.say(f"crm {'hard delete' if untold else 'purge'} {lead}")
 
     def undelete(self) -> None:
-        if rows := self.crm(deleted=True):
+        # Left out: the undelete of a merged record. Seldom (seed 1, where kills fall so) both records stay one lead.
+        if rows := [r for r in self.crm(deleted=True) if not r.get("MasterRecordId")]:
             lead = self.rng.choice(rows)
             self.vendors.sf.org.undelete("Lead", lead["Id"])
             self.unsure.add(lead["Id"])

@@ -352,3 +352,20 @@ def test_a_partner_sees_when_an_order_of_its_customer_ships_and_nothing_of_its_p
     assert not any(str(r["TotalAmount"]) in ",".join(shipped.values()) for r in mine)
     logged = played.query("SELECT DISTINCT unnest(fields) AS f FROM ops.share_log WHERE stream = 'shipping_notices'")
     assert {r.f for r in logged}.isdisjoint({"amount", "delivery_preference", "account_ref"})
+
+
+def test_the_demo_shows_a_lead_whose_offer_ran_out_and_went_to_the_next_partner(played: Played) -> None:
+    told = played.result.offered_again
+    offers = played.query(f"SELECT state FROM ledger.lead_offer WHERE lead_id = '{told.concerns}' ORDER BY rank")
+    assert [offers[0].state, len(offers) > 1] == ["expired", True]
+
+
+def test_the_demo_shows_a_lead_of_which_a_partner_sees_initials(played: Played) -> None:
+    told = played.result.masked
+    [lead] = played.query(f"SELECT last_name FROM core.lead WHERE id = '{told.concerns}'")
+    assert lead.last_name not in told.outcome
+    [left] = played.query(
+        "SELECT DISTINCT p.tier FROM ops.share_log s JOIN core.partner p ON p.partner_key = s.partner_key "
+        "WHERE 'last_name=initials' = ANY(s.masked)"
+    )
+    assert left.tier == "bronze"

@@ -15,9 +15,9 @@ from prm_sync.orchestration.jobs import allowed_age
 from prm_sync.orchestration.project_asset import mappings_check
 
 ASSETS = [
-    "core_lead", "core_partner", "crm__Lead", "ledger_lead_offer", "mart_partner_performance", "ops_field_lineage",
-    "prm__leads", "prm__partnerships", "push_crm__Lead", "push_prm__leads", "raw_crm__Lead", "raw_prm__leads",
-    "raw_prm__partnerships",
+    "core_lead", "core_partner", "crm__Lead", "ledger_lead_offer", "ledger_signal_audience", "mart_expiry_forecast",
+    "mart_partner_performance", "mart_partner_standing", "ops_field_lineage", "prm__leads", "prm__partnerships",
+    "push_crm__Lead", "push_prm__leads", "raw_crm__Lead", "raw_prm__leads", "raw_prm__partnerships",
 ]  # fmt: skip
 JOBS = ["deliver", "measure", "purge", "reconcile", "sync_all", "sync_crm", "sync_prm"]
 SCHEDULES = {

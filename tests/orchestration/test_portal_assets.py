@@ -33,8 +33,8 @@ def test_each_stream_of_the_portal_is_pushed_after_what_it_is_made_of(defs: dg.D
     up = {spec.key.path[-1]: {d.asset_key.path[-1] for d in spec.deps} for spec in defs.resolve_all_asset_specs()}
     for stream, entity in STREAMS.items():
         assert {f"raw_portal__{stream}", f"core_{entity}", "core_partner"} <= up[f"push_portal__{stream}"]
-    assert "mart_partner_performance" in up["push_portal__market_signals"]
-    assert {"core_lead", "core_order", "core_account"} <= up["mart_partner_performance"]
+    assert "ledger_signal_audience" in up["push_portal__market_signals"]
+    assert {"core_lead", "core_order", "core_account"} <= up["ledger_signal_audience"]
 
 
 def test_the_job_that_measures_pushes_signals_and_the_hourly_one_everything(defs: dg.Definitions) -> None:

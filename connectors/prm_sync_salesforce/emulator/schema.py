@@ -238,6 +238,20 @@ Prm_Response_Hours__c double
 Prm_Win_Rate__c double
 Prm_Sourced_Revenue__c currency
 Prm_Attainment__c double
+Prm_Served_By__c string(255)
+Prm_Served_By_Key__c string(80)
+Prm_Served_Since__c datetime
+Prm_Partner_Score__c double
+Prm_Last_Action__c string(80)
+Prm_Last_Action_At__c datetime
+Prm_Agreement__c picklist{{in_force|expiring|expired|unsigned|none}} restricted
+Prm_Agreement_Until__c date
+Prm_Certificates__c textarea(4000)
+Prm_Certificates_Until__c date
+Prm_Feedback__c textarea(4000)
+Prm_Feedback_Theme__c string(80)
+Prm_Feedback_Score__c double
+Prm_Feedback_At__c datetime
 Prm_Updated_At__c datetime
 """
 
@@ -282,6 +296,17 @@ PartnerAccountId reference>Account readonly relation=PartnerAccount
 Prm_Partner__c reference>Account relation=Prm_Partner__r
 Prm_Credit__c picklist{{sourced|influenced|fulfilled|none}} restricted
 Prm_Lead__c reference>Lead relation=Prm_Lead__r
+Prm_Served_By__c string(255)
+Prm_Served_By_Key__c string(80)
+Prm_Served_Since__c datetime
+Prm_Partner_Score__c double
+Prm_Last_Action__c string(80)
+Prm_Last_Action_At__c datetime
+Prm_Response_Hours__c double
+Prm_Primary_Credit__c picklist{{sourced|direct}} restricted
+Prm_Credited_Partner__c string(255)
+Prm_Credited_Amount__c currency
+Prm_Influenced_By__c textarea(4000)
 Prm_Registration_Id__c string(40) external unique
 Prm_Partner_Key__c string(80)
 Prm_Protected_Until__c datetime
