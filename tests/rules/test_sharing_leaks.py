@@ -157,7 +157,7 @@ def test_nothing_that_500_random_policies_deny_is_in_a_request_body_a_reason_or_
     rng = random.Random(20270301)
     known, texts = fields_of(entity), texts_of(entity)
     plain = denied = masked = with_sensitive = 0
-    for n, policy in enumerate(policies(rng, 500 if entity == "lead" else 120, entity)):
+    for n, policy in enumerate(policies(rng, 500 if entity == "lead" else 200, entity)):
         sharing = Sharing(policy, entity, f"prm/{stream}", NOW, KEY)
         assert KEY.decode() not in repr(sharing)
         for m in range(4):
