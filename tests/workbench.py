@@ -107,7 +107,13 @@ class Vendors:
         return self.ps.load("partnerships", [row])[0]
 
     def prm_leads(self, *, archived: bool | None = False) -> list[dict[str, Any]]:
-        rows = self.ps.store.snapshot()["leads"]
+        return self._prm_rows("leads", archived)
+
+    def partnerships(self) -> list[dict[str, Any]]:
+        return self._prm_rows("partnerships", False)
+
+    def _prm_rows(self, name: str, archived: bool | None) -> list[dict[str, Any]]:
+        rows = self.ps.store.snapshot()[name]
         return [r for r in rows if archived is None or r["archived"] is archived]
 
     def crm_row(self, name: str, row_id: str) -> dict[str, Any]:

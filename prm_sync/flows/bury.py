@@ -43,12 +43,14 @@ def bury(
                 left_out = [t.remote_id for t in found if t.entity == entity]
                 touched = source.change_number(tx, entity)
                 source.mark_deleted(tx, entity, state.connection, state.stream, left_out, at, touched)
+            merged = [t.remote_id for t in found if t.into_id and not t.entity]
+            for entity in {m.entity for m in mappings} if merged else ():  # also who was gone already is looked at
+                source.touch(tx, entity, state.connection, state.stream, merged, source.change_number(tx, entity))
             tombstones.settled(tx, state.connection, state.stream, {t.entity for t in found})
             if accepted and any(t.how == "absent" for t in found):
                 raw.forget_cursor(tx, state)  # it stands before what was held: whatever is there now is read anew
             raw.keep_cursor(tx, state, None, mapping_hash)
-            merged = sum(t.how == "merged" for t in found)
-            report.add(deleted=len(gone.deleted), left_out=len(found) - len(ids), merged_away=merged)
+            report.add(deleted=len(gone.deleted), left_out=len(found) - len(ids), merged_away=len(merged))
     if held is not None:
         report.state, report.message = State.HELD, held
         log.warning("deletes held", extra={"connection": state.connection, "stream": state.stream, "n": len(found)})

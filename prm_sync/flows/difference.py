@@ -13,7 +13,7 @@ import msgspec
 from prm_sync.app import App, StreamMapping
 from prm_sync.connect.protocol import Stream
 from prm_sync.errors import ConfigError
-from prm_sync.flows.disclosing import Disclosing, Leaving, asked, goes_by_partners, sharing_of
+from prm_sync.flows.disclosing import Disclosing, Leaving, asked, sharing_of
 from prm_sync.flows.holding import Holding
 from prm_sync.rules import reconcile
 from prm_sync.warehouse import drift, outbox, raw, targets
@@ -102,7 +102,7 @@ def planned(app: App, mapping: StreamMapping, stream: Stream, *, after: int, kin
     plan = Plan(mapping.connection, stream.name, mapping.entity)
     for batch in targets.changed(
         app.db, mapping.entity, scope_of(kind, mapping), mapping.connection, stream.name,
-        tuple(dict.fromkeys(uses)), after, by_partner=sharing is not None and goes_by_partners(sharing),
+        tuple(dict.fromkeys(uses)), after,
     ):  # fmt: skip
         plan.targets += [(t.entity_id, t.target) for t in batch]
         plan.intents += comparing.intents(batch)

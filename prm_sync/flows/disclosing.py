@@ -45,11 +45,6 @@ def sharing_of(app: App, entity: str, connection: str, stream: str) -> Sharing:
     return found
 
 
-def goes_by_partners(sharing: Sharing) -> bool:
-    """Whether what leaves depends on what the partner is."""
-    return any(e.tiers or e.programmes for _, e, _ in sharing.entries)
-
-
 @dataclass(slots=True)
 class Disclosing:
     """One comparison of one stream of a PRM, batch by batch."""

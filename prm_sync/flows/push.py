@@ -137,9 +137,11 @@ def _write_down(app: App, pushing: _Pushing, wanted: Plan, upto: int, hash_: str
     mapping, stream, run_id, now = pushing.mapping, pushing.stream.name, pushing.run.id, app.clock()
     connection, entity = mapping.connection, mapping.entity
     existing = targets.records(app.db, connection, stream)
+    scope = scope_of(app.connector(connection).kind, mapping)
     with app.db.begin() as tx:
         tokens = {i.token for i in wanted.intents}
-        refused = outbox.drop_unwanted(tx, connection, stream, wanted.targets, tokens, now)
+        told = [*wanted.targets, *targets.outlived(tx, entity, scope, connection, stream)]
+        refused = outbox.drop_unwanted(tx, connection, stream, told, tokens, now)
         refused += outbox.drop_gone(tx, connection, stream, now)
         source.resolve_quarantine(tx, connection, stream, entity, refused, now, push=True)
         released = outbox.released(tx, connection, stream)

@@ -181,7 +181,8 @@ class _Chunk:
                 "SELECT b.arrived, coalesce(w.arrived, g.arrived) AS root "
                 f'FROM pg_temp.batch b JOIN core."{self.name}" g ON g.id = b.external_id '
                 f'LEFT JOIN core."{self.name}" w ON w.id = g.merged_into '
-                "WHERE b.entity_id IS DISTINCT FROM coalesce(w.id, g.id)"
+                "WHERE b.entity_id IS DISTINCT FROM coalesce(w.id, g.id) "
+                f"AND NOT {merges.parted(self.name, 'b.entity_id', 'coalesce(w.id, g.id)')}"
             )
             for link in linked.mappings():
                 edges.append((link["root"], link["arrived"]))

@@ -34,17 +34,37 @@ def edges(tx: sa.Connection, entity: str) -> list[Edge]:
     if not tx.exec_driver_sql("SELECT EXISTS (SELECT FROM raw.gone WHERE into_id IS NOT NULL)").scalar_one():
         return []
     same = "{0}.connection = m.connection AND {0}.stream = m.stream AND {0}.remote_id = m.{1}"
-    rows = tx.execute(
-        sa.text(
-            "SELECT o.arrived AS gone, s.arrived AS left_ "
-            f"FROM raw.gone m "
-            f"JOIN core.{entity}_source o ON {same.format('o', 'remote_id')} AND o.deleted_at IS NOT NULL "
-            f"JOIN core.{entity}_source s ON {same.format('s', 'into_id')} "
-            "WHERE m.state = 'gone' AND m.into_id IS NOT NULL AND EXISTS (SELECT FROM pg_temp.batch b "
-            f"WHERE ({same.format('b', 'remote_id')}) OR ({same.format('b', 'into_id')})) ORDER BY o.arrived"
-        )
+    rows = tx.exec_driver_sql(
+        f"{_ways('pg_temp.batch')} SELECT o.arrived AS gone, s.arrived AS left_ FROM way m "
+        f"JOIN core.{entity}_source o ON {same.format('o', 'remote_id')} AND o.deleted_at IS NOT NULL "
+        f"JOIN core.{entity}_source s ON {same.format('s', 'into_id')} ORDER BY o.arrived"
     )
     return [Edge(r.gone, r.left_) for r in rows]
+
+
+def _ways(records: str) -> str:
+    """SQL: `way`, what each record that is merged with one of `records` has become, over one step or several.
+
+    A step may lead over a record that never was here: it was merged away before it was read.
+    """
+    merged = "m.state = 'gone' AND m.into_id IS NOT NULL AND m.entity = ''"
+    at = "m.connection = {0}.connection AND m.stream = {0}.stream AND m.{1} = {0}.{2}"
+    return (
+        "WITH RECURSIVE node AS ("
+        f"SELECT m.connection, m.stream, m.remote_id FROM {records} b "
+        f"JOIN raw.gone m ON {at.format('b', 'remote_id', 'remote_id')} AND {merged} "
+        f"UNION SELECT m.connection, m.stream, m.into_id FROM {records} b "
+        f"JOIN raw.gone m ON {at.format('b', 'into_id', 'remote_id')} AND {merged} "
+        "UNION SELECT n.connection, n.stream, e.other FROM node n CROSS JOIN LATERAL ("
+        f"SELECT m.into_id AS other FROM raw.gone m WHERE {at.format('n', 'remote_id', 'remote_id')} AND {merged} "
+        "UNION ALL "
+        f"SELECT m.remote_id FROM raw.gone m WHERE {at.format('n', 'into_id', 'remote_id')} AND {merged}) e"
+        "), way AS ("
+        "SELECT m.connection, m.stream, m.remote_id, m.into_id FROM node n "
+        f"JOIN raw.gone m ON {at.format('n', 'remote_id', 'remote_id')} AND {merged} "
+        "UNION SELECT w.connection, w.stream, w.remote_id, m.into_id FROM way w "
+        f"JOIN raw.gone m ON {at.format('w', 'remote_id', 'into_id')} AND {merged})"
+    )
 
 
 def standing(tx: sa.Connection, entity: str, ids: Collection[str]) -> dict[str, int]:
@@ -99,16 +119,20 @@ def taken_apart(
 ) -> set[str]:
     """Part the entities of merged records that came back with a change number in (after, upto]; those concerned.
 
-    What is one for another reason stays one: an equal key, likeness, another merge, one that was found before.
+    What is one for another reason stays one: an equal key, likeness, another merge, one that was found before. A record
+    that is merged again may have come back in between, without our knowing.
     """
-    if not tx.exec_driver_sql("SELECT EXISTS (SELECT FROM raw.gone WHERE state = 'back')").scalar_one():
+    if not tx.exec_driver_sql("SELECT EXISTS (SELECT FROM core.entity_merge WHERE why = 'merged')").scalar_one():
         return set()
     whole = tx.execute(
         sa.text(
             "SELECT DISTINCT x.entity_id FROM raw.gone m "
             f"JOIN core.{entity}_source s USING (connection, stream, remote_id) "
-            "JOIN core.crosswalk x USING (connection, stream, remote_id) WHERE m.state = 'back' AND x.entity = :e "
-            "AND s.deleted_at IS NULL AND s.touched > :after AND s.touched <= :upto"
+            "JOIN core.crosswalk x USING (connection, stream, remote_id) WHERE x.entity = :e "
+            "AND s.touched > :after AND s.touched <= :upto AND m.entity = '' "
+            "AND ((m.state = 'back' AND s.deleted_at IS NULL) OR (m.state = 'gone' AND EXISTS ("
+            f'SELECT FROM core.entity_merge p JOIN core."{entity}" w ON w.id = p.winner_id WHERE p.entity = :e '
+            "AND p.why = 'merged' AND p.undone_at IS NULL AND coalesce(w.merged_into, w.id) = x.entity_id)))"
         ),
         {"e": entity, "after": after, "upto": upto},
     ).scalars()
@@ -120,22 +144,31 @@ def taken_apart(
     return affected
 
 
+def parted(entity: str, a: str, b: str) -> str:
+    """SQL: whether `a` and `b` were one and were taken apart. Their records may still say that they are: we wrote so."""
+    into = f'(m.winner_id, (SELECT w.merged_into FROM core."{entity}" w WHERE w.id = m.winner_id))'
+    return (
+        f"EXISTS (SELECT FROM core.entity_merge m WHERE m.entity = '{entity}' AND m.undone_at IS NOT NULL AND "
+        f"((m.loser_id = {a} AND {b} IN {into}) OR (m.loser_id = {b} AND {a} IN {into})))"
+    )
+
+
 def _parted(
     tx: sa.Connection, entity: str, whole: str, now: datetime, cluster: Cluster, own_id: OwnId
 ) -> set[str]:
     """Give every part of an entity an id: the one it has, where that is of one of its records; else its oldest's."""
     members = tx.execute(
         sa.text(
-            f"SELECT x.connection, x.stream, x.remote_id, x.matched_by, s.arrived, {', '.join(MATCH_KEYS)}, "
-            "m.into_id FROM core.crosswalk x "
-            f"LEFT JOIN core.{entity}_source s USING (connection, stream, remote_id) "
-            "LEFT JOIN raw.gone m ON m.connection = x.connection AND m.stream = x.stream "
-            "AND m.remote_id = x.remote_id AND m.entity = '' AND m.state = 'gone' "
+            f"SELECT x.connection, x.stream, x.remote_id, x.matched_by, s.arrived, {', '.join(MATCH_KEYS)} "
+            f"FROM core.crosswalk x LEFT JOIN core.{entity}_source s USING (connection, stream, remote_id) "
             "WHERE x.entity = :e AND x.entity_id = :id"
         ),
         {"e": entity, "id": whole},
     ).all()
     own = {_name(r): r for r in members if r.arrived is not None and r.matched_by not in COPIES}
+    of_whole = "(SELECT connection, stream, remote_id FROM core.crosswalk WHERE entity = :e AND entity_id = :id)"
+    ways = tx.execute(sa.text(f"{_ways(of_whole)} SELECT * FROM way"), {"e": entity, "id": whole}).all()
+    merged = [(f"{w.connection}/{w.stream}/{w.remote_id}", f"{w.connection}/{w.stream}/{w.into_id}") for w in ways]
     past = tx.execute(
         sa.text(
             "SELECT loser_id, winner_id, why, moved FROM core.entity_merge WHERE entity = :e AND undone_at IS NULL "
@@ -146,7 +179,7 @@ def _parted(
     ids = {own_id(r.connection, r.stream, r.remote_id): name for name, r in own.items()}
     arrived = [r.arrived for r in own.values()]
     alike, apart = judged(tx, entity, arrived)
-    roots = cluster([*((n, n) for n in arrived), *_links(own, past, ids), *alike], apart)
+    roots = cluster([*((n, n) for n in arrived), *_links(own, merged, past, ids), *alike], apart)
     parts: dict[int, list[str]] = {}
     for name, r in own.items():
         parts.setdefault(roots[r.arrived], []).append(name)
@@ -170,8 +203,9 @@ def _parted(
 
 
 def _links(
-    own: Mapping[str, sa.Row[Any]], past: Sequence[sa.Row[Any]], ids: Mapping[str, str]
-) -> list[tuple[int, int]]:
+    own: Mapping[str, sa.Row[Any]], merged: Iterable[tuple[str, str]], past: Sequence[sa.Row[Any]],
+    ids: Mapping[str, str],
+) -> list[tuple[int, int]]:  # fmt: skip
     """Which of these records are one still, by arrival number."""
     links: list[tuple[int, int]] = []
     first: dict[tuple[int, int], int] = {}
@@ -179,9 +213,7 @@ def _links(
         for n, key in enumerate(MATCH_KEYS):
             if (value := getattr(r, key)) is not None:
                 links.append((first.setdefault((n, value), r.arrived), r.arrived))
-        left = own.get(f"{r.connection}/{r.stream}/{r.into_id}") if r.into_id else None
-        if left is not None:
-            links.append((left.arrived, r.arrived))
+    links += [(own[left].arrived, own[gone].arrived) for gone, left in merged if gone in own and left in own]
     for p in (p for p in past if p.why != MERGED):
         joined = [own[name].arrived for name in (*p.moved, ids.get(p.winner_id, "")) if name in own]
         links += [(joined[0], n) for n in joined[1:]]

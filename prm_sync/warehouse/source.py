@@ -107,6 +107,17 @@ def mark_deleted(
     ).rowcount
 
 
+def touch(tx: sa.Connection, entity: str, connection: str, stream: str, ids: Sequence[str], touched: int) -> None:
+    """Let refine look at these remote records again, though nothing of them has changed."""
+    tx.execute(
+        sa.text(
+            f"UPDATE core.{entity}_source SET touched = :touched "
+            "WHERE connection = :c AND stream = :s AND remote_id = ANY(:ids)"
+        ),
+        {"touched": touched, "c": connection, "s": stream, "ids": list(ids)},
+    )
+
+
 def values_held(
     tx: sa.Connection, entity: str, connection: str, stream: str, ids: Iterable[str], columns: Sequence[str]
 ) -> dict[str, Mapping[str, Any]]:

@@ -72,13 +72,9 @@ def counted(entity: str, scope: Scope) -> tuple[str, ...]:
 
 
 def changed(
-    db: sa.Engine, entity: str, scope: Scope, connection: str, stream: str, uses: Sequence[str], after: int, *,
-    by_partner: bool = False,
-) -> Iterator[list[Target]]:  # fmt: skip
-    """Targets of which anything changed after that change number, in batches.
-
-    `by_partner`: a change of the partner whose offer it is counts, too; with copies it always does.
-    """
+    db: sa.Engine, entity: str, scope: Scope, connection: str, stream: str, uses: Sequence[str], after: int
+) -> Iterator[list[Target]]:
+    """Targets of which anything changed after that change number, in batches; also of the partner that they are for."""
     facts = [f.name for f in FACTS.get(entity, ()) if f.name != "id" and f.name in uses]
     copy = [u for u in uses if u in SHARED_WITH] if scope == "shared" else []
     fields = [u for u in uses if u != "id" and u not in facts and u not in copy]
@@ -87,7 +83,7 @@ def changed(
         case "shared":
             pages = _copies(db, _touched(entity, every=not after), _shared(entity, fields, facts, copy), known)
         case "offered":
-            pages = _records(db, _offered(fields, facts, by_partner=by_partner), known)
+            pages = _records(db, _offered(fields, facts), known)
         case "registered":
             pages = _records(db, _registered(fields, facts), known)
         case "known":
@@ -129,6 +125,8 @@ def _copies(db: sa.Engine, touched: str, query: str, known: dict[str, Any]) -> I
         if rows:
             yield rows
         last = ids[-1]
+
+
 def _said(name: str, value: Any, connection: str, references: Collection[str]) -> bool:
     """Whether it says anything to this connection: a reference into another one says nothing."""
     if value is None:
@@ -158,7 +156,7 @@ _IN_ORDER = "ORDER BY entity_id, target LIMIT :size"
 
 
 def _registered(fields: Sequence[str], facts: Sequence[str]) -> str:
-    """Deals that are there, those to be made, and those not to be made any more: what was not sent of these goes."""
+    """Deals that are there, and those to be made."""
     known = _known("opportunity", fields, facts)
     if not facts:
         return f"{known} {_IN_ORDER}"
@@ -172,20 +170,11 @@ def _registered(fields: Sequence[str], facts: Sequence[str]) -> str:
           AND f.deal_touched > :after
           AND NOT EXISTS (SELECT FROM core.opportunity o WHERE o.prm_registration_id = f.deal_registration_id)
           AND NOT EXISTS (SELECT FROM core.crosswalk x WHERE x.entity = 'opportunity' AND x.entity_id = f.id)
-          AND (f.id, f.deal_registration_id) > (:id, :target)
-        UNION ALL
-        SELECT b.entity_id, b.target, 'delete', NULL, NULL{"".join(", NULL" for _ in (*fields, *facts))}
-        FROM (SELECT DISTINCT entity_id, target FROM ops.outbox WHERE connection = :c AND stream = :s
-              AND entity = 'opportunity' AND state IN ('ready', 'refused') AND remote_id IS NULL) b
-        WHERE NOT EXISTS (SELECT FROM core.opportunity_facts f WHERE f.id = b.entity_id
-                          AND f.deal_registration_id = b.target AND f.deal_wanted)
-          AND (b.entity_id, b.target) > (:id, :target)) t {_IN_ORDER}
+          AND (f.id, f.deal_registration_id) > (:id, :target)) t {_IN_ORDER}
     """
 
 
-def _offered(fields: Sequence[str], facts: Sequence[str], *, by_partner: bool) -> str:
-    of_partner = "OR EXISTS (SELECT FROM core.partner p WHERE p.id = o.partner_id AND p.touched > :after)"
-    touched = of_partner if by_partner else ""
+def _offered(fields: Sequence[str], facts: Sequence[str]) -> str:
     columns = "".join(f', g."{f}"' for f in fields) + "".join(f', f."{f}"' for f in facts)
     return f"""
         SELECT o.lead_id AS entity_id, o.lead_id || ':' || o.rank AS target,
@@ -202,7 +191,7 @@ def _offered(fields: Sequence[str], facts: Sequence[str], *, by_partner: bool) -
             ORDER BY s.deleted_at IS NOT NULL, s.arrived LIMIT 1) s ON true
         WHERE ((o.state IN ('pending', 'accepted') AND f.offer_rank = o.rank)
                OR (o.state IN ('expired', 'withdrawn') AND s.deleted_at IS NULL))
-          AND (o.touched > :after OR g.touched > :after OR s.touched > :after {touched})
+          AND (o.touched > :after OR f.offer_touched > :after OR g.touched > :after OR s.touched > :after)
           AND (o.lead_id, o.lead_id || ':' || o.rank) > (:id, :target)
         ORDER BY o.lead_id, o.lead_id || ':' || o.rank LIMIT :size
     """
@@ -304,6 +293,34 @@ def _touched(entity: str, *, every: bool) -> str:
                 WHERE p.touched > :after"""
         )
     return " UNION ".join(page.format(part) for part in parts) + " ORDER BY id LIMIT :size"
+
+
+def outlived(tx: sa.Connection, entity: str, scope: Scope, connection: str, stream: str) -> list[tuple[str, str]]:
+    """(entity id, target) of what was not sent, or was refused, and is no target any more: nothing else would end it.
+
+    A delete has its reason in what is there no more, so it stays.
+    """
+    match scope:
+        case "offered":
+            made = "FROM ledger.lead_offer o WHERE o.lead_id || ':' || o.rank = w.target AND o.state <> 'declined'"
+        case "shared":
+            copies = _now(entity, "(SELECT w.entity_id AS id) t")
+            made = f"{copies} AND w.entity_id || ':' || p.id = w.target"
+        case "registered":
+            made = f"FROM core.{entity}_facts f WHERE f.id = w.entity_id"
+            made += " AND f.deal_registration_id = w.target AND f.deal_wanted"
+        case "known":
+            return []
+    never_there = "" if scope == "offered" else "AND remote_id IS NULL"  # what is there is deleted, or somebody's own
+    rows = tx.execute(
+        sa.text(
+            "SELECT w.entity_id, w.target FROM (SELECT DISTINCT entity_id, target FROM ops.outbox "
+            "WHERE connection = :c AND stream = :s AND entity = :e AND op = 'upsert' AND state IN ('ready', 'refused') "
+            f"{never_there}) w WHERE NOT EXISTS (SELECT {made})"
+        ),
+        {"c": connection, "s": stream, "e": entity},
+    )
+    return [(r[0], r[1]) for r in rows]
 
 
 def records(db: sa.Engine, connection: str, stream: str) -> int:

@@ -50,7 +50,8 @@ def tell(
 ) -> int:  # fmt: skip
     """Note that these records are gone; `merged`: of these, what they were merged into. Returns how many wait now.
 
-    Who is gone already, or never was here, is no news; but a merge is, of a record that is gone already too.
+    Who is gone already, or never was here, is no news. But a merge is: of a record that is gone already, and of one
+    that never was here too, for what was merged into it before is one now with what is left.
     """
     into = merged or {}
     rows = (
@@ -59,13 +60,30 @@ def tell(
     )
     columns = ("connection", "stream", "remote_id", "entity", "how", "into_id", "state", "told_at", "run_id")
     bulk.stage(tx, "told", "raw.gone", columns, rows)
-    return tx.exec_driver_sql(
-        f"INSERT INTO raw.gone AS g ({bulk.quoted(columns)}) SELECT {bulk.quoted(columns)} FROM pg_temp.told t "
-        "WHERE EXISTS (SELECT FROM raw.record r WHERE r.connection = t.connection AND r.stream = t.stream "
-        "AND r.remote_id = t.remote_id AND (r.deleted_at IS NULL OR t.into_id IS NOT NULL)) "
+    here = (
+        "EXISTS (SELECT FROM raw.record r WHERE r.connection = t.connection AND r.stream = t.stream "
+        "AND r.remote_id = t.remote_id{also})"
+    )
+    kept = f"INSERT INTO raw.gone AS g ({bulk.quoted(columns)}) SELECT {bulk.quoted(columns)} FROM pg_temp.told t "
+    told = tx.exec_driver_sql(
+        f"{kept} WHERE {here.format(also=' AND (r.deleted_at IS NULL OR t.into_id IS NOT NULL)')} "
         "ON CONFLICT (remote_id, connection, stream, entity) DO UPDATE SET how = excluded.how, "
         "into_id = excluded.into_id, state = 'waiting', told_at = excluded.told_at, run_id = excluded.run_id "
         "WHERE g.state = 'back' OR (excluded.into_id IS DISTINCT FROM g.into_id AND excluded.into_id IS NOT NULL)"
+    ).rowcount
+    if not into:
+        return told
+    tx.exec_driver_sql("UPDATE pg_temp.told SET state = 'gone'")
+    return told + tx.exec_driver_sql(
+        "WITH RECURSIVE never AS ("
+        f"{kept} WHERE t.into_id IS NOT NULL AND NOT {here.format(also='')} "
+        "ON CONFLICT (remote_id, connection, stream, entity) DO UPDATE SET into_id = excluded.into_id "
+        "WHERE g.into_id IS DISTINCT FROM excluded.into_id RETURNING connection, stream, remote_id"
+        "), before AS (SELECT * FROM never UNION SELECT m.connection, m.stream, m.remote_id FROM before b "
+        "JOIN raw.gone m ON m.into_id = b.remote_id AND m.connection = b.connection AND m.stream = b.stream) "
+        "UPDATE raw.gone g SET state = 'waiting' FROM before t WHERE g.connection = t.connection "
+        "AND g.stream = t.stream AND g.remote_id = t.remote_id AND g.entity = '' AND g.state = 'gone' "
+        f"AND {here.format(also='')}"
     ).rowcount
 
 

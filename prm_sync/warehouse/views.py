@@ -144,7 +144,7 @@ SELECT o.lead_id AS id, o.lead_id || ':' || o.rank AS offer_key, o.state AS offe
        p.name AS offer_partner_name, p.partner_key AS offer_partner_key,
        o.offered_at, o.expires_at AS offer_expires_at, o.answered_at AS offer_answered_at,
        o.decline_reason AS offer_decline_reason, o.partner_stage AS offer_partner_stage, o.rank AS offer_rank,
-       o.partner_id AS offer_partner_id, o.touched AS offer_touched
+       o.partner_id AS offer_partner_id, greatest(o.touched, p.touched) AS offer_touched
 FROM ledger.lead_offer o
 JOIN (SELECT lead_id, max(rank) AS rank FROM ledger.lead_offer GROUP BY lead_id) last
   ON last.lead_id = o.lead_id AND last.rank = o.rank

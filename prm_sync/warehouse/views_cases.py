@@ -40,7 +40,7 @@ SELECT o.case_id AS id,
        CASE WHEN c.do_not_share IS NOT TRUE AND c.no_call IS NOT TRUE THEN coalesce(c.mobile, c.phone)
            END AS contact_phone,
        CASE WHEN c.do_not_share IS NOT TRUE AND c.no_email IS NOT TRUE THEN c.email END AS contact_email,
-       greatest(o.touched, a.touched, c.touched) AS offer_touched
+       greatest(o.touched, p.touched, a.touched, c.touched) AS offer_touched
 FROM (SELECT DISTINCT ON (case_id) * FROM ledger.case_assignment ORDER BY case_id, rank DESC) o
 JOIN core."case" g ON g.id = o.case_id
 LEFT JOIN core.partner p ON p.id = o.partner_id

@@ -34,12 +34,13 @@ class World:
     cycle: int = 0
     _edits: dict[str, list[tuple[int, str, str]]] = field(default_factory=dict)  #: lead -> cycle, side, field of each
     _made: int = 0
+    _partners: int = PARTNERS  #: so many were ever made
     _values: int = 0
     _columns: dict[str, Any] = field(default_factory=dict)  #: the CRM's columns of leads as they were
 
     def __post_init__(self) -> None:
         self._columns = dict(self._lead_columns)
-        for n in range(PARTNERS):
+        for n in range(self._partners):
             self.vendors.partner(f"partner{n}")
         for _ in range(LEADS):
             self.create()
@@ -139,8 +140,7 @@ class World:
             self.say(f"crm {'hard delete' if untold else 'purge'} {lead}")
 
     def undelete(self) -> None:
-        # Left out: the undelete of a merged record. Seldom (seed 1, where kills fall so) both records stay one lead.
-        if rows := [r for r in self.crm(deleted=True) if not r.get("MasterRecordId")]:
+        if rows := self.crm(deleted=True):
             lead = self.rng.choice(rows)
             self.vendors.sf.org.undelete("Lead", lead["Id"])
             self.unsure.add(lead["Id"])
@@ -229,6 +229,14 @@ class World:
         if lead := self._lead_of(copy):
             self.unsure.add(lead)
 
+    def merge_partners(self) -> None:
+        """A partner gets a new account, and the old one is merged into it: the vendor moves its leads there."""
+        old = self.rng.choice(sorted(r["key"] for r in self.vendors.partnerships()))
+        self._partners += 1
+        new = self.vendors.partner(f"partner{self._partners - 1}")
+        self.vendors.ps.partners.merge("partnerships", old, new)
+        self.say(f"prm merge partner {old} into {new}")
+
     # --- the CRM's administrator ---
 
     def schema(self) -> None:
@@ -316,5 +324,5 @@ class World:
 DEEDS = {
     "create": 2, "edit": 8, "delete": 1, "purge": 0.7, "undelete": 1, "merge": 1,
     "answer": 5, "progress": 3, "edit_prm": 5, "both": 4, "archive": 0.5, "remove_prm": 0.3,
-    "schema": 1.5,
+    "merge_partners": 0.5, "schema": 1.5,
 }  # fmt: skip

@@ -22,6 +22,10 @@ def golden(bench: Bench, id_: str) -> dict[str, Any]:
     return bench.one("SELECT * FROM core.lead WHERE id = :id", id=id_)
 
 
+def crm_lead(bench: Bench, remote_id: str) -> dict[str, Any]:
+    return bench.vendors.sf.org.tables["Lead"].rows[remote_id]
+
+
 def in_the_prm(bench: Bench) -> list[str]:
     return sorted(r["external_key"] for r in bench.vendors.prm_leads())
 
@@ -70,6 +74,49 @@ def test_two_partners_that_the_prm_merged_are_one_and_keep_their_offers(bench: B
     bench.one("SELECT FROM raw.gone WHERE remote_id = :n AND into_id = :s AND state = 'gone'", n=north, s=south)
 
 
+@pytest.mark.parametrize("heard", ["at once", "one by one"])
+def test_a_merge_over_an_account_that_was_never_seen_is_followed(bench: Bench, heard: str) -> None:
+    """nordwind became nordwind2, and that suedwind, before nordwind2 was ever read: nordwind is suedwind."""
+    north, south = bench.vendors.partner("nordwind"), bench.vendors.partner("suedwind")
+    for n in range(4):
+        bench.vendors.lead(f"Weber{n}")
+    bench.cycle()
+    id_ = entity_of(bench, south)
+    between = bench.vendors.partner("nordwind2")
+    bench.vendors.ps.partners.merge("partnerships", north, between)
+    if heard == "at once":
+        bench.vendors.ps.partners.merge("partnerships", between, south)
+    else:  # the page with the account in between comes late, and of the one that is left nothing is heard any more
+        hidden = bench.vendors.ps.store["partnerships"].get(between)
+        bench.vendors.ps.account.remove("partnerships", between)
+        bench.cycle()
+        assert bench.one("SELECT state FROM raw.gone WHERE remote_id = :n", n=north) == {"state": "gone"}
+        assert entity_of(bench, north) != id_
+        bench.vendors.ps.load("partnerships", [{**hidden, "archived": True, "merged_into": south}])
+    for _ in range(2):
+        bench.cycle()
+        assert {entity_of(bench, north), entity_of(bench, south)} == {id_}
+        assert {(o["partner_id"], o["partner_key"]) for o in bench.offers()} == {(id_, "suedwind")}
+    assert bench.rows("SELECT FROM ops.outbox WHERE state = 'refused'") == []
+
+
+def test_a_record_that_was_restored_unseen_and_merged_elsewhere_leaves_the_first_one(bench: Bench) -> None:
+    first, second, third = (bench.vendors.lead(name) for name in ("Weber", "حسین", "王"))
+    bench.cycle()
+    before = [entity_of(bench, lead) for lead in (first, second, third)]
+    org = bench.vendors.sf.org
+    org.merge("Lead", first, [second])
+    bench.cycle()
+    assert entity_of(bench, second) == before[0]
+    org.undelete("Lead", second)
+    org.merge("Lead", third, [second])
+    for _ in range(2):
+        bench.cycle()
+        assert entity_of(bench, first) == before[0]
+        assert entity_of(bench, third) == entity_of(bench, second) != before[0]
+    assert golden(bench, before[0])["last_name"] == "Weber"
+
+
 def test_a_merged_record_that_is_restored_gets_its_entity_back(bench: Bench) -> None:
     first, second = bench.vendors.lead("Weber"), bench.vendors.lead("حسین")
     bench.cycle()
@@ -86,6 +133,33 @@ def test_a_merged_record_that_is_restored_gets_its_entity_back(bench: Bench) -> 
     bench.vendors.sf.org.merge("Lead", first, [second])  # and once more
     bench.cycle()
     assert (entity_of(bench, first), entity_of(bench, second)) == (before[0], before[0])
+
+
+@pytest.mark.parametrize("seen", ["together", "one after the other"])
+def test_a_restored_record_stays_its_own_although_the_other_was_told_its_id(bench: Bench, seen: str) -> None:
+    """The CRM still has the id that we wrote into the record that was left: an echo of ours, and no wish of anybody."""
+    bench.vendors.partner("nordwind")
+    second = bench.vendors.lead("حسین")
+    bench.cycle()
+    [offered] = bench.vendors.prm_leads()
+    bench.vendors.ps.partners.answer(offered["key"], accepted=True)
+    first = bench.vendors.lead("Weber")
+    bench.cycle()
+    before = entity_of(bench, first), entity_of(bench, second)
+    bench.vendors.sf.org.merge("Lead", first, [second])
+    bench.cycle()
+    assert (entity_of(bench, first), entity_of(bench, second)) == (before[1], before[1])
+    assert crm_lead(bench, first)["Prm_Lead_Id__c"] == before[1]
+    bench.vendors.sf.org.undelete("Lead", second)
+    if seen == "one after the other":
+        pull(bench.app, "crm", "Lead")
+        refine(bench.app, ["lead"])
+        bench.clock.advance(minutes=1)
+    bench.vendors.sf.org.update("Lead", first, {"City": "Huế"})
+    for _ in range(2):
+        bench.cycle()
+        assert (entity_of(bench, first), entity_of(bench, second)) == before
+    assert crm_lead(bench, first)["Prm_Lead_Id__c"] == before[0]
 
 
 # --- deletes and undeletes ---------------------------------------------------------------------------------------

@@ -83,6 +83,18 @@ def test_an_accepted_offer_shows_in_the_crm_and_stays_with_the_partner(bench: Be
     assert only(bench.vendors.prm_leads())["approved"] is True
 
 
+def test_both_sides_follow_when_a_partner_gets_another_name_and_key(bench: Bench) -> None:
+    lead = bench.vendors.lead()
+    partner = bench.vendors.partner("nordwind")
+    bench.cycle(minutes=60)
+    changed = {"partner_key": "südwind", "fields": {"company_name": "رياح الجنوب", "weekly_capacity": 50}}
+    bench.vendors.ps.store["partnerships"].update(partner, changed)
+    bench.cycle()
+    row = bench.vendors.crm_row("Lead", lead)
+    assert (row["Prm_Partner_Key__c"], row["Prm_Partner__c"]) == ("südwind", "رياح الجنوب")
+    assert only(bench.vendors.prm_leads())["partner_key"] == "südwind"
+
+
 def test_a_refused_lead_is_offered_to_the_next_partner(bench: Bench) -> None:
     lead = bench.vendors.lead()
     bench.vendors.partner("nordwind")

@@ -91,6 +91,22 @@ def test_a_refused_write_to_a_record_that_is_gone_waits_no_longer(bench: Bench) 
     assert {(r["remote_id"], r["state"]) for r in states} == {(lead, "dropped"), (other, "done")}
 
 
+def test_a_refused_write_for_an_offer_that_the_partner_declined_waits_no_longer(bench: Bench) -> None:
+    lead = bench.vendors.lead("حسین")
+    bench.vendors.partner("nordwind")
+    bench.cycle()
+    [offered] = bench.vendors.prm_leads()
+    bench.vendors.sf.org.update("Lead", lead, {"City": "Huế"})
+    bench.vendors.ps.faults.status(400, body={"status": 400, "message": "no"}, method="PATCH", path="/api/v2/leads/*")
+    bench.cycle()
+    assert [q["remote_id"] for q in bench.quarantine()] == [offered["key"]]
+    bench.vendors.ps.partners.answer(offered["key"], accepted=False, reason="بعيد")
+    bench.clock.advance(minutes=10)
+    bench.cycle()
+    assert (bench.quarantine(), bench.rows("SELECT FROM ops.outbox WHERE state = 'refused'")) == ([], [])
+    assert len(bench.vendors.prm_leads()) == 1  # what the partner has answered stays
+
+
 def test_a_lead_that_the_crm_has_converted_is_left_alone(bench: Bench) -> None:
     lead = bench.vendors.lead()
     bench.vendors.partner("nordwind")
