@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -20,10 +20,10 @@ from prm_sync.canonical.model import Entity
 from prm_sync.connect import registry
 from prm_sync.connect.protocol import Connector, Context, Limit, Session
 from prm_sync.errors import ConfigError
-from prm_sync.project import Limits, ProjectFile, connection_config, read_project
-from prm_sync.rules import authority, identity, incentives, precedence, registrations, sharing, signals, survivorship
+from prm_sync.policies import Policies, load_policies
+from prm_sync.project import Limits, ProjectFile, connection_config, read_project, shipped
+from prm_sync.rules import authority, identity, precedence, survivorship
 from prm_sync.rules.mapping import Back, Compiled, MappingSpec, compile_back, compile_mapping, load_all
-from prm_sync.rules.routing import CasePolicy, RoutingPolicy, load_cases, load_routing
 from prm_sync.settings import Settings
 from prm_sync.surviving import surviving
 from prm_sync.warehouse import db as database
@@ -41,13 +41,6 @@ Clock = Callable[[], datetime]
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
-
-
-def shipped(kind: str) -> Path:
-    """The folder of the mappings or policies that come with prm-sync: in the package, or in the checkout."""
-    package = Path(__file__).parent
-    inside = package / "data" / kind
-    return inside if inside.is_dir() else package.parent / kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,21 +61,6 @@ class StreamMapping:
     @property
     def entity(self) -> str:
         return self.compiled.entity
-
-
-@dataclass(frozen=True, slots=True)
-class Policies:
-    """What RevOps decides: the files under policies/."""
-
-    routing: RoutingPolicy
-    identity: identity.IdentityPolicy
-    sharing: sharing.SharingPolicy
-    survivorship: precedence.SurvivorshipPolicy
-    authority: precedence.AuthorityPolicy
-    registrations: registrations.RegistrationPolicy
-    incentives: incentives.IncentivePolicy
-    cases: CasePolicy
-    signals: signals.SignalPolicy
 
 
 @dataclass(slots=True)
@@ -237,29 +215,6 @@ def save_secret(home: Path, connection: str, name: str, value: str) -> None:
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(value)
     path.with_suffix(path.suffix + ".new").replace(path)
-
-
-def load_policies(folders: Sequence[Path], connections: Collection[str] | None = None) -> Policies:
-    """The policy files: each from the first folder that has it, else the shipped one.
-
-    `connections`: those that the policies may name; None: not looked at.
-    """
-
-    def path(name: str) -> Path:
-        return next((f / name for f in folders if (f / name).is_file()), shipped("policies") / name)
-
-    routing = load_routing(path("routing.yaml"))
-    return Policies(
-        routing,
-        identity.load_identity(path("identity.yaml")),
-        sharing.load_sharing(path("sharing.yaml")),
-        precedence.load_survivorship(path("survivorship.yaml"), connections),
-        precedence.load_authority(path("authority.yaml"), connections),
-        registrations.load_registrations(path("registrations.yaml")),
-        incentives.load_incentives(path("incentives.yaml")),
-        load_cases(path("cases.yaml"), routing),
-        signals.load_signals(path("signals.yaml")),
-    )
 
 
 def load_mappings(

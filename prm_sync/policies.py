@@ -33,7 +33,7 @@ NAMES = tuple(f.name for f in fields(Policies))
 
 
 def load_policies(folders: Sequence[Path], connections: Collection[str] | None = None) -> Policies:
-    """The policies. `connections`: those that they may name; None: not looked at. Raises ConfigError for a broken one."""
+    """The policies; they may name these connections (None: any). Raises ConfigError for a broken file."""
     policies, problems = read_policies(folders, connections)
     if problems:
         raise problems[0]

@@ -182,6 +182,13 @@ class ProjectFile:
         return found
 
 
+def shipped(kind: str) -> Path:
+    """The folder of the mappings or policies that come with prm-sync: in the package, or in the checkout."""
+    package = Path(__file__).parent
+    inside = package / "data" / kind
+    return inside if inside.is_dir() else package.parent / kind
+
+
 def read_project(path: Path) -> ProjectFile:
     """Raises ConfigError where the file is missing or wrong: every mistake, with its line."""
     if not path.is_file():

@@ -16,7 +16,8 @@ import sqlalchemy as sa
 import typer
 from sqlalchemy.dialects import postgresql
 
-from prm_sync.canonical.entities import ENTITIES, facts_of
+from prm_sync.canonical.entities import ENTITIES
+from prm_sync.canonical.facts import facts_of
 from prm_sync.canonical.model import Field, Kind
 from prm_sync.cli import program
 from prm_sync.rules.mapping.functions import FUNCTIONS, Way

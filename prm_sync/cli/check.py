@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -17,8 +17,9 @@ from prm_sync.cli import database, drift, opening, terminal
 from prm_sync.errors import ConfigError, PrmSyncError
 
 if TYPE_CHECKING:
-    from prm_sync.app import Policies, StreamMapping
+    from prm_sync.app import StreamMapping
     from prm_sync.connect.protocol import Session, Stream
+    from prm_sync.policies import Policies
     from prm_sync.project import ProjectFile
     from prm_sync.rules.drift import Shapes
 
@@ -113,32 +114,15 @@ def _project(findings: Findings) -> ProjectFile | None:
 
 def _policies(source: ProjectFile, findings: Findings) -> Policies:
     """The policies, all looked at; those of a broken file as shipped, so that the mappings can be looked at."""
-    from prm_sync.app import Policies, load_policies, shipped
-    from prm_sync.rules import identity, incentives, precedence, registrations, sharing, signals
-    from prm_sync.rules.routing import load_cases, load_routing
+    from prm_sync.policies import NAMES, load_policies, read_policies
 
-    loaders: dict[str, Callable[..., Any]] = {
-        "routing": load_routing, "identity": identity.load_identity, "sharing": sharing.load_sharing,
-        "survivorship": partial(precedence.load_survivorship, connections=source.project.connections),
-        "authority": partial(precedence.load_authority, connections=source.project.connections),
-        "registrations": registrations.load_registrations, "incentives": incentives.load_incentives,
-        "cases": lambda path: load_cases(path, loaded["routing"]), "signals": signals.load_signals,
-    }  # fmt: skip
     with findings.about("policies"):
-        folders = source.folders("policies")
-        good = load_policies(())
-        loaded: dict[str, Any] = {name: getattr(good, name) for name in loaders}
-        before = findings.code
-        for name, load in loaders.items():
-            path = next(
-                (f / f"{name}.yaml" for f in folders if (f / f"{name}.yaml").is_file()),
-                shipped("policies") / f"{name}.yaml",
-            )
-            with findings.about("policies"):
-                loaded[name] = load(path)
-        if findings.code == before:
-            findings.add("ok", "policies", ", ".join(loaders))
-        return Policies(**loaded)
+        policies, problems = read_policies(source.folders("policies"), source.project.connections)
+        for problem in problems:
+            findings.add("problem", "policies", str(problem), terminal.WRONG)
+        if not problems:
+            findings.add("ok", "policies", ", ".join(NAMES))
+        return policies
     return load_policies(())
 
 

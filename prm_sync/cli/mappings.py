@@ -22,8 +22,7 @@ Folder = Annotated[
 
 def folders(chosen: Path | None) -> tuple[Path, ...]:
     """The chosen folder, or the project's own ones before the shipped ones."""
-    from prm_sync.app import shipped
-    from prm_sync.project import read_project
+    from prm_sync.project import read_project, shipped
 
     if chosen is not None:
         if not chosen.is_dir():

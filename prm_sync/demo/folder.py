@@ -10,10 +10,10 @@ from typing import Any
 
 import yaml
 
-from prm_sync.app import shipped
 from prm_sync.demo.company import Size
 from prm_sync.demo.systems import Systems
 from prm_sync.errors import ConfigError
+from prm_sync.project import shipped
 from prm_sync.settings import PROJECT_FILE, Settings
 from prm_sync.warehouse import embedded
 

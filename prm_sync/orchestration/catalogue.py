@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from prm_sync.app import StreamMapping, connectors_of, load_mappings, load_policies
+from prm_sync.app import StreamMapping, connectors_of, load_mappings
 from prm_sync.canonical.entities import ENTITIES
 from prm_sync.canonical.model import Entity
 from prm_sync.errors import ConfigError
+from prm_sync.policies import load_policies
 from prm_sync.project import ProjectFile, read_project
 from prm_sync.settings import Settings
 

@@ -13,7 +13,8 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic import Field as Setting
 
-from prm_sync.canonical.entities import ENTITIES, FACTS
+from prm_sync.canonical.entities import ENTITIES
+from prm_sync.canonical.facts import FACTS
 from prm_sync.canonical.model import Field, Kind, Pii
 from prm_sync.rules.policyfile import Part, Policy, load, schema_of
 from prm_sync.yamlfile import Place, YamlFile, did_you_mean

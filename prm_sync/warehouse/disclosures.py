@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from prm_sync.canonical.entities import FACTS
+from prm_sync.canonical.facts import FACTS
 from prm_sync.warehouse import bulk
 
 

@@ -145,7 +145,7 @@ def taken_apart(
 
 
 def parted(entity: str, a: str, b: str) -> str:
-    """SQL: whether `a` and `b` were one and were taken apart. Their records may still say that they are: we wrote so."""
+    """SQL: whether `a` and `b` were one and were taken apart. A record may still say that they are: we wrote so."""
     into = f'(m.winner_id, (SELECT w.merged_into FROM core."{entity}" w WHERE w.id = m.winner_id))'
     return (
         f"EXISTS (SELECT FROM core.entity_merge m WHERE m.entity = '{entity}' AND m.undone_at IS NOT NULL AND "

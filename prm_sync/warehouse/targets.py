@@ -16,7 +16,8 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from prm_sync.canonical.entities import ENTITIES, FACTS, SHARED_FACTS, UNSAID
+from prm_sync.canonical.entities import ENTITIES
+from prm_sync.canonical.facts import FACTS, SHARED_FACTS, UNSAID
 from prm_sync.canonical.model import Kind
 from prm_sync.warehouse import offers, performance, registrations, service, standing
 from prm_sync.warehouse.views import entity_of

@@ -21,7 +21,7 @@ from aftermath import wrong
 from workbench import Bench, Project, Vendors, unhurried
 from world import World
 
-from prm_sync.app import App, shipped
+from prm_sync.app import App
 from prm_sync.errors import PrmSyncError
 from prm_sync.flows.pull import pull
 from prm_sync.flows.push import push
@@ -29,6 +29,7 @@ from prm_sync.flows.reconcile import reconcile
 from prm_sync.flows.refine import refine
 from prm_sync.flows.report import FlowReport, State
 from prm_sync.flows.route import route
+from prm_sync.project import shipped
 from prm_sync.warehouse.quarantine import Chosen, send_again
 
 pytestmark = [pytest.mark.crash, pytest.mark.timeout(290)]

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from prm_sync.app import shipped
 from prm_sync.connect import Context
 from prm_sync.demo.folder import PORTAL, portal_of
-from prm_sync.project import Connection
+from prm_sync.project import Connection, shipped
 from prm_sync.rules.mapping import load_all
 from prm_sync_files import CONNECTOR
 

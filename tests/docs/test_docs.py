@@ -13,7 +13,8 @@ import pytest
 import typer
 import yaml
 
-from prm_sync.canonical.entities import ENTITIES, FACTS
+from prm_sync.canonical.entities import ENTITIES
+from prm_sync.canonical.facts import FACTS
 from prm_sync.cli import program
 from prm_sync.connect import registry
 from prm_sync.project import Project

@@ -11,12 +11,11 @@ from typing import Any
 import httpx
 import pytest
 
-from prm_sync.app import shipped
 from prm_sync.connect import registry
 from prm_sync.connect.budget import LocalBudget
 from prm_sync.connect.protocol import Context, Record
 from prm_sync.errors import PrmSyncError
-from prm_sync.project import Limits, connection_config, read_project
+from prm_sync.project import Limits, connection_config, read_project, shipped
 from prm_sync.rules.drift import Shape, differences, uses_of
 from prm_sync.rules.mapping import Fault, compile_mapping, load_mapping
 from prm_sync.rules.reconcile import PlanCounts, within

@@ -347,7 +347,7 @@ def test_a_field_that_is_blank_in_most_records_all_at_once_blanks_nothing_over_t
     project: Project, vendors: Vendors
 ) -> None:
     """The integration user lost the right to see a field, say: the source answers, with nothing in it."""
-    from prm_sync.app import shipped
+    from prm_sync.project import shipped
 
     text = (shipped("mappings") / "partnerstack" / "lead.yaml").read_text(encoding="utf-8")
     folder = project.folder / "own" / "partnerstack"

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 from workbench import Bench, Project, Vendors
 
-from prm_sync.app import shipped
 from prm_sync.flows.push import push
 from prm_sync.flows.refine import refine
 from prm_sync.flows.report import State
 from prm_sync.flows.route import route
+from prm_sync.project import shipped
 
 BOTH_WAYS = "back:\n  City: city\n"
 

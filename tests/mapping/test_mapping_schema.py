@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from prm_sync import yamlfile
-from prm_sync.canonical.entities import ENTITIES, facts_of
+from prm_sync.canonical.entities import ENTITIES
+from prm_sync.canonical.facts import facts_of
 from prm_sync.canonical.model import Kind
 from prm_sync.rules.mapping import mapping_schema
 from prm_sync.rules.mapping.functions import FUNCTIONS

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from prm_sync.app import shipped
 from prm_sync.canonical.entities import ENTITIES
 from prm_sync.canonical.model import Merge
 from prm_sync.errors import ConfigError
+from prm_sync.project import shipped
 from prm_sync.rules.precedence import (
     AuthorityPolicy,
     SurvivorshipPolicy,

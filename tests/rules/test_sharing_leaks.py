@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from prm_sync.canonical.entities import ENTITIES, FACTS, LEAD, SHARED_FACTS
+from prm_sync.canonical.entities import ENTITIES, LEAD
+from prm_sync.canonical.facts import FACTS, SHARED_FACTS
 from prm_sync.canonical.model import Entity, Field, Kind, Pii
 from prm_sync.rules.disclosure import Audience, Sharing, initials, keyed_hash
 from prm_sync.rules.mapping import compile_back, load_all

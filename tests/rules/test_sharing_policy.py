@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prm_sync.canonical.entities import FACTS, LEAD
+from prm_sync.canonical.entities import LEAD
+from prm_sync.canonical.facts import FACTS
 from prm_sync.canonical.model import Pii
 from prm_sync.rules.disclosure import Audience, Disclosure, Sharing
 from prm_sync.rules.mapping import compile_back, load_all

@@ -18,8 +18,8 @@ def score(features: npt.NDArray[np.uint8], weights: Weights) -> Floats:
     """Probability that the records of each pair are one."""
     # Not `@`: for a sum over few columns the threads of a BLAS cost more than they save, and its order of summation
     # depends on how many rows there are; a pair's score is to depend on its two records alone.
-    odds = np.einsum("ij,j->i", features, vector(weights), dtype=np.float32, casting="unsafe") + np.float32(weights.base)
-    return 1.0 / (1.0 + np.exp(-odds.astype(np.float64)))
+    odds: npt.NDArray[np.float32] = np.einsum("ij,j->i", features, vector(weights), dtype=np.float32, casting="unsafe")
+    return 1.0 / (1.0 + np.exp(-(odds + np.float32(weights.base)).astype(np.float64)))
 
 
 def train(

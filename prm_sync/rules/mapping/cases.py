@@ -19,7 +19,7 @@ from typing import Any
 
 from prm_sync import yamlfile
 from prm_sync.canonical import values as parsers
-from prm_sync.canonical.entities import facts_of
+from prm_sync.canonical.facts import facts_of
 from prm_sync.canonical.model import Field, Kind
 from prm_sync.rules.mapping.back import as_json, compile_back
 from prm_sync.rules.mapping.compile import Compiled, compile_mapping

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from prm_sync.canonical.entities import ENTITIES, facts_of
+from prm_sync.canonical.entities import ENTITIES
+from prm_sync.canonical.facts import facts_of
 from prm_sync.canonical.model import Entity, Field, Kind
 from prm_sync.rules.mapping.functions import FUNCTIONS, Way
 

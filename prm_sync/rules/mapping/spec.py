@@ -26,7 +26,8 @@ from typing import Any, Final
 
 from prm_sync import yamlfile
 from prm_sync.canonical import values
-from prm_sync.canonical.entities import ENTITIES, facts_of
+from prm_sync.canonical.entities import ENTITIES
+from prm_sync.canonical.facts import facts_of
 from prm_sync.canonical.model import Entity, Field, Kind
 from prm_sync.errors import ConfigError
 from prm_sync.rules.mapping.functions import FUNCTIONS, Function, Way
