@@ -18,7 +18,7 @@ from prm_sync.flows.report import FlowReport
 from prm_sync.flows.translate import translate
 from prm_sync.rules.identity import matching_of
 from prm_sync.warehouse import golden, indexes, raw
-from prm_sync.warehouse.matching import Like, Likeness
+from prm_sync.warehouse.matching import Edge, Like, Likeness
 from prm_sync.warehouse.runs import running
 
 log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ def likeness(app: App, name: str) -> Like | None:
         return None
     made: list[Like] = []
 
-    def when_asked(tx: sa.Connection, now: datetime) -> list[tuple[int, int]]:
+    def when_asked(tx: sa.Connection, now: datetime) -> tuple[list[Edge], list[Edge]]:
         if not made:  # only where there are records to match: numpy, scipy and rapidfuzz cost half a second and 60 MB
             from prm_sync.flows.match import LikenessJudge
 

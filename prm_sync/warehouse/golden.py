@@ -113,6 +113,7 @@ class _Chunk:
         self.external = _external(entity)
         self.never_null = never_null
         self.touched = 0
+        self.alike: list[tuple[int, int]] = []
         self.clashes: list[ClashRow] = []
         self.settled: list[tuple[str, str, list[tuple[Any, ...]]]] = []
         self.done = Refined()
@@ -123,6 +124,7 @@ class _Chunk:
         own_id = partial(entity_id, self.name)
         apart = merges.taken_apart(self.tx, self.name, self.after, self.upto, self.now, self.cluster, own_id)
         self._load_batch()
+        apart |= self._match_by_likeness()
         merged_ids, assigned = self._clusters()
         self._write_crosswalk(assigned)
         self.done.made += self._insert_alone()
@@ -169,6 +171,21 @@ class _Chunk:
         self._sql(f"ANALYZE pg_temp.batch ({bulk.quoted(asked)})")
         bulk.analyze(self.tx, f"core.{self.name}_source", (*MATCH_KEYS, "arrived", "touched", "remote_id"))
 
+    def _match_by_likeness(self) -> set[str]:
+        """Find the links of the batch; entities that only withdrawn ones held together are parted, and returned."""
+        if self.like is None:
+            return set()
+        self.alike, withdrawn = self.like(self.tx, self.now)
+        own_id = partial(entity_id, self.name)
+        parted = merges.unlinked(self.tx, self.name, withdrawn, self.now, self.cluster, own_id) if withdrawn else set()
+        if parted:
+            self._sql(
+                "UPDATE pg_temp.batch b SET entity_id = x.entity_id FROM core.crosswalk x "
+                f"WHERE x.entity = '{self.name}' AND x.connection = b.connection AND x.stream = b.stream "
+                "AND x.remote_id = b.remote_id AND x.entity_id <> b.entity_id"
+            )
+        return parted
+
     def _clusters(self) -> tuple[set[str], dict[int, tuple[str, str]]]:
         """Entities that were found to be one, and for each row that is not alone its entity and why."""
         why: dict[int, str] = {}
@@ -191,7 +208,7 @@ class _Chunk:
         for edge in merged:
             edges.append((edge.gone, edge.left))
             why.update({n: merges.MERGED for n in (edge.gone, edge.left) if n not in why})
-        for a, b in self.like(self.tx, self.now) if self.like else ():
+        for a, b in self.alike:
             edges.append((a, b))
             why.setdefault(a, "likeness")
             why.setdefault(b, "likeness")

@@ -17,8 +17,8 @@ from prm_sync.warehouse import bulk
 from prm_sync.warehouse.tables import MATCH_KEYS
 
 Edge = tuple[int, int]
-#: The links of a chunk's records: what `golden` asks for when it looks for clusters.
-Like = Callable[[sa.Connection, datetime], list[Edge]]
+#: The links of a chunk's records, and links that count no longer: what `golden` asks for before it looks for clusters.
+Like = Callable[[sa.Connection, datetime], tuple[list[Edge], list[Edge]]]
 Columns = Mapping[str, Sequence[Any]]
 CANDIDATE_PAIRS = 200_000  #: pairs that are compared at a time
 
@@ -52,11 +52,18 @@ class Likeness:
     entity: Entity
     judge: Judge
 
-    def __call__(self, tx: sa.Connection, now: datetime) -> list[Edge]:
-        """Compare the records of pg_temp.batch with those that share a block key; returns the pairs that are one."""
+    def __call__(self, tx: sa.Connection, now: datetime) -> tuple[list[Edge], list[Edge]]:
+        """Compare the records of pg_temp.batch with those that share a block key.
+
+        Returns the pairs that are one, and those that were and are no more: what named them has become too common.
+        """
         self._keep_keys(tx)
+        withdrawn = self._withdraw(tx)
         self._find_candidates(tx)
         self._keep_links(tx, now)
+        return self._links(tx), withdrawn
+
+    def _links(self, tx: sa.Connection) -> list[Edge]:
         return [
             (a, b) for a, b in tx.execute(
                 sa.text(
@@ -85,6 +92,32 @@ class Likeness:
         tx.exec_driver_sql("INSERT INTO core.match_key SELECT key, entity, arrived FROM pg_temp.fresh_key")
         tx.exec_driver_sql("ANALYZE pg_temp.fresh_key")
         bulk.analyze(tx, "core.match_key", ("key", "entity", "arrived"))
+
+    def _withdraw(self, tx: sa.Connection) -> list[Edge]:
+        """Take back what only keys had named that too many records share by now: as if all had come at once.
+
+        What a person decided stays. Returns the pairs that had been made one.
+        """
+        rows = "SELECT FROM core.match_key m WHERE m.key = {key} AND m.entity = :entity LIMIT {n}"
+        common = f"(SELECT count(*) FROM ({rows}) t)"
+        gone = tx.execute(
+            sa.text(
+                "WITH worn AS MATERIALIZED (SELECT f.key FROM (SELECT key, count(*) AS n FROM pg_temp.fresh_key "
+                f"GROUP BY key) f, LATERAL (SELECT {common.format(key='f.key', n=':most + f.n + 1')} AS n) c "
+                "WHERE c.n > :most AND c.n - f.n <= :most), "
+                "doubtful AS (SELECT DISTINCT r.a, r.b FROM worn w "
+                "JOIN core.match_key x ON x.key = w.key AND x.entity = :entity "
+                "JOIN core.match_review r ON r.entity = :entity AND r.a = x.arrived "
+                "JOIN core.match_key y ON y.key = w.key AND y.entity = :entity AND y.arrived = r.b "
+                "WHERE r.state IN ('merged', 'open') AND r.score IS NOT NULL) "
+                "DELETE FROM core.match_review r USING doubtful d WHERE r.entity = :entity AND r.a = d.a AND r.b = d.b "
+                "AND NOT EXISTS (SELECT FROM core.match_key x JOIN core.match_key y ON y.key = x.key "
+                "AND y.entity = x.entity AND y.arrived = d.b WHERE x.entity = :entity AND x.arrived = d.a "
+                f"AND {common.format(key='x.key', n=':most + 1')} <= :most) RETURNING r.a, r.b, r.state"
+            ),
+            {"entity": self.entity.name, "most": self.judge.most_rows},
+        ).all()
+        return [(r.a, r.b) for r in gone if r.state == "merged"]
 
     def _find_candidates(self, tx: sa.Connection) -> None:
         """pg_temp.candidate: pairs that share a block key and no exact one, which makes them one anyway."""

@@ -14,6 +14,7 @@ from prm_sync.warehouse.matching import judged
 from prm_sync.warehouse.tables import MATCH_KEYS
 
 MERGED = "merged"  #: `crosswalk.matched_by` of records that are one since their remote merged them
+LIKENESS = "likeness"  #: and of those that are alike
 COPIES = ("pushed", "external_id")  #: and of those that we wrote ourselves
 Cluster: TypeAlias = Callable[[Iterable[tuple[int, int]], Iterable[tuple[int, int]]], dict[int, int]]
 OwnId: TypeAlias = Callable[[str, str, str], str]  #: (connection, stream, remote id) -> id of an entity that begins so
@@ -93,10 +94,11 @@ def keep(tx: sa.Connection, entity: str, remote: Collection[str], now: datetime)
     tx.execute(
         sa.text(
             "INSERT INTO core.entity_merge (entity, loser_id, winner_id, why, at, moved) "
-            "SELECT :e, l.loser, l.entity_id, CASE WHEN l.loser = ANY(:remote) THEN 'merged' ELSE 'exact_key' END, "
+            "SELECT :e, l.loser, l.entity_id, CASE WHEN l.loser = ANY(:remote) THEN 'merged' "
+            "WHEN l.matched_by = 'likeness' THEN l.matched_by ELSE 'exact_key' END, "
             ":now, coalesce(array_agg(x.connection || '/' || x.stream || '/' || x.remote_id ORDER BY x.remote_id) "
             "FILTER (WHERE x.remote_id IS NOT NULL), '{}') "
-            "FROM pg_temp.losers l LEFT JOIN core.crosswalk x ON x.entity = :e AND x.entity_id = l.loser GROUP BY 2, 3"
+            "FROM pg_temp.losers l LEFT JOIN core.crosswalk x ON x.entity = :e AND x.entity_id = l.loser GROUP BY 2, 3, 4"
         ),
         {"e": entity, "now": now, "remote": sorted(remote)},
     )
@@ -136,8 +138,28 @@ def taken_apart(
         ),
         {"e": entity, "after": after, "upto": upto},
     ).scalars()
+    return _all_parted(tx, entity, whole.all(), now, cluster, own_id)
+
+
+def unlinked(
+    tx: sa.Connection, entity: str, links: Sequence[tuple[int, int]], now: datetime, cluster: Cluster, own_id: OwnId
+) -> set[str]:
+    """Part the entities that only these links between records (by arrival number) made one; those concerned."""
+    whole = tx.execute(
+        sa.text(
+            f"SELECT DISTINCT x.entity_id FROM core.{entity}_source s "
+            "JOIN core.crosswalk x USING (connection, stream, remote_id) WHERE x.entity = :e AND s.arrived = ANY(:n)"
+        ),
+        {"e": entity, "n": sorted({n for link in links for n in link})},
+    ).scalars()
+    return _all_parted(tx, entity, whole.all(), now, cluster, own_id)
+
+
+def _all_parted(
+    tx: sa.Connection, entity: str, wholes: Iterable[str], now: datetime, cluster: Cluster, own_id: OwnId
+) -> set[str]:
     affected: set[str] = set()
-    for id_ in whole.all():
+    for id_ in wholes:
         affected |= _parted(tx, entity, id_, now, cluster, own_id)
     if affected:
         _arrived_anew(tx, entity, affected)
@@ -214,7 +236,7 @@ def _links(
             if (value := getattr(r, key)) is not None:
                 links.append((first.setdefault((n, value), r.arrived), r.arrived))
     links += [(own[left].arrived, own[gone].arrived) for gone, left in merged if gone in own and left in own]
-    for p in (p for p in past if p.why != MERGED):
+    for p in (p for p in past if p.why not in (MERGED, LIKENESS)):
         joined = [own[name].arrived for name in (*p.moved, ids.get(p.winner_id, "")) if name in own]
         links += [(joined[0], n) for n in joined[1:]]
     return links
