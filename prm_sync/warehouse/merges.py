@@ -98,7 +98,8 @@ def keep(tx: sa.Connection, entity: str, remote: Collection[str], now: datetime)
             "WHEN l.matched_by = 'likeness' THEN l.matched_by ELSE 'exact_key' END, "
             ":now, coalesce(array_agg(x.connection || '/' || x.stream || '/' || x.remote_id ORDER BY x.remote_id) "
             "FILTER (WHERE x.remote_id IS NOT NULL), '{}') "
-            "FROM pg_temp.losers l LEFT JOIN core.crosswalk x ON x.entity = :e AND x.entity_id = l.loser GROUP BY 2, 3, 4"
+            "FROM pg_temp.losers l LEFT JOIN core.crosswalk x ON x.entity = :e AND x.entity_id = l.loser "
+            "GROUP BY 2, 3, 4"
         ),
         {"e": entity, "now": now, "remote": sorted(remote)},
     )
