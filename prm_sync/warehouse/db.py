@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from prm_sync.errors import WarehouseError
 from prm_sync.warehouse.tables import Tables
@@ -18,15 +21,15 @@ log = logging.getLogger(__name__)
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 CONNECT_TIMEOUT_S = 15
+PROVEN_S = 1.0  #: a connection that was given back so lately is not tested
 
 
 def engine(url: str | sa.URL) -> sa.Engine:
     """An engine for the warehouse (psycopg 3). Idle connections are tested before use; statements are UTC."""
-    return sa.create_engine(
+    made = sa.create_engine(
         url,
         pool_size=5,
         max_overflow=10,
-        pool_pre_ping=True,
         hide_parameters=True,  # an error's text goes to logs and ops.run: no record's values in it
         connect_args={
             "connect_timeout": CONNECT_TIMEOUT_S,
@@ -34,6 +37,25 @@ def engine(url: str | sa.URL) -> sa.Engine:
             "prepare_threshold": None,
         },
     )
+    _test_the_idle(made)
+    return made
+
+
+def _test_the_idle(db: sa.Engine) -> None:
+    """As `pool_pre_ping`, but for connections that were in use a moment ago: flows make many small transactions."""
+
+    def given_back(_: Any, record: ConnectionPoolEntry) -> None:
+        record.info["used"] = time.monotonic()
+
+    def taken(connection: Any, record: ConnectionPoolEntry, _: Any) -> None:
+        if time.monotonic() - record.info.get("used", time.monotonic()) > PROVEN_S:
+            try:
+                db.dialect.do_ping(connection)
+            except db.dialect.loaded_dbapi.Error as error:
+                raise sa.exc.DisconnectionError from error
+
+    sa.event.listen(db, "checkin", given_back)
+    sa.event.listen(db, "checkout", taken)
 
 
 def lock(conn: sa.Connection, name: str) -> None:
