@@ -52,9 +52,9 @@ def _show(rows: Sequence[Mapping[str, Any]], counts: Mapping[str, int], left_out
     terminal.say(terminal.numbers(counts) if counts else "no target is followed; `prm-sync run measure` counts them")
     other = sum(r["other_currency"] for r in rows)
     if other:
-        terminal.say(f"{other:,} won deals are left out since they are in another currency than the target", "yellow")
+        terminal.say(f"won deals left out, since they are in another currency than the target: {other:,}", "yellow")
     if left_out:
-        terminal.say(f"{left_out:,} targets are left out: no partner, amount or period is known of them", "yellow")
+        terminal.say(f"targets left out, since no partner, amount or period is known of them: {left_out:,}", "yellow")
 
 
 def bar(attainment: float, elapsed: float) -> str:
