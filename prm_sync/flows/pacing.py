@@ -57,7 +57,10 @@ def keep_pacing(app: App, now: datetime, report: FlowReport) -> None:
             tx, "behind_plan", (_alert(t, p, managers.get(t.partner_id)) for t, p in told), now, again_after=ONCE
         )
         progress.keep(tx, STEP, upto, hash_)
-    report.add(targets=written, targets_left_out=len(agreed) - len(followed), behind_plan_alerts=said)
+    left_out = len(agreed) - len(followed)
+    report.add(
+        targets_looked_at=len(looked_at), targets=written, targets_left_out=left_out, behind_plan_alerts=said
+    )
 
 
 def _alert(target: Target, pacing: Pacing, manager: str | None) -> tuple[str, str]:
