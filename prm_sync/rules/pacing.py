@@ -126,7 +126,7 @@ def in_words(state: State, attainment: float, elapsed: float, pace: float | None
     if state in ("reached", "missed"):
         return f"{state}: {done}"
     words = f"{'behind' if state == 'behind' else 'on'} plan: {done} after {_percent(elapsed)} of the time"
-    return words if pace is None else f"{words}, {_percent(pace)} of what should be there"
+    return words if pace is None else f"{words}, pace {_percent(pace)}"
 
 
 def _percent(share: float) -> str:
