@@ -30,6 +30,7 @@ from prm_sync.cli.services import demo, down, up
 from prm_sync.cli.sharing import sharing
 from prm_sync.cli.simulate import simulate
 from prm_sync.cli.status import status
+from prm_sync.cli.targets import targets
 
 ANYWHERE = ("--debug", "--verbose")  #: global options, taken wherever they stand
 BEGIN, WORK, LOOK, SERVE = "Begin", "Sync", "Look", "Serve"
@@ -98,6 +99,7 @@ _add(explain, LOOK, "prm-sync explain lead an@example.vn")
 _add(simulate, LOOK, "prm-sync simulate --policy routing-new.yaml --month 2026-04")
 _add(forecast, LOOK, "prm-sync forecast --days 90")
 _add(incentives, LOOK, "prm-sync incentives --state too_much")
+_add(targets, LOOK, "prm-sync targets --behind")
 _group(quarantine, "quarantine", LOOK, "prm-sync quarantine list")
 _group(drift, "drift", LOOK, "prm-sync drift list")
 _group(conflict, "conflict", LOOK, "prm-sync conflict list")

@@ -22,6 +22,7 @@ def all_schemas(*, installed: bool = False) -> Mapping[str, dict[str, Any]]:
     from prm_sync.rules.identity import identity_schema
     from prm_sync.rules.incentives import incentives_schema
     from prm_sync.rules.mapping import mapping_schema
+    from prm_sync.rules.pacing import targets_schema
     from prm_sync.rules.precedence import authority_schema, survivorship_schema
     from prm_sync.rules.registrations import registrations_schema
     from prm_sync.rules.routing import cases_schema, routing_schema
@@ -41,6 +42,7 @@ def all_schemas(*, installed: bool = False) -> Mapping[str, dict[str, Any]]:
         "registrations": registrations_schema(),
         "incentives": incentives_schema(),
         "signals": signals_schema(),
+        "targets": targets_schema(),
     }
 
 

@@ -298,6 +298,10 @@ _MARTS = {
         "mart.expiry_forecast", "SELECT * FROM mart.expiry_forecast ORDER BY last_day;", "prm-sync forecast",
         ledger=True,
     ),
+    "pacing": _Mart(
+        "How far each partner's targets are, beside how far they should be by the day", "mart.target_pacing",
+        "SELECT * FROM mart.target_pacing WHERE state = 'behind' ORDER BY pace;", "prm-sync targets", ledger=True,
+    ),
     "signals": _Mart(
         "Which partners are told of which change of demand in their regions", "ledger.signal_audience",
         "SELECT * FROM mart.signals ORDER BY period DESC;", "prm-sync run measure", ledger=True,

@@ -26,10 +26,11 @@ MEASURING_READS = {
     "service": ("account", "opportunity", "lead", "partner", "deal_registration", "activity", "feedback"),
     "incentives": ("order", "incentive_claim", "opportunity", "partner"),
     "forecast": ("partner", "certification", "agreement", "deal_registration", "lead"),
+    "pacing": ("target", "partner", "opportunity", "certification"),
     "signals": ("lead", "opportunity", "order", "case", "account", "partner"),
 }
 """The entities that each part of `measure` reads."""
-NEEDED = {"service": {"account"}, "incentives": {"incentive_claim"}, "forecast": {"lead"}}
+NEEDED = {"service": {"account"}, "incentives": {"incentive_claim"}, "forecast": {"lead"}, "pacing": {"target"}}
 """What a part of `measure` is of no use without."""
 MEASURED = ("partner", "account", "opportunity", "signal")
 """Entities of which measuring makes something that is pushed."""

@@ -156,6 +156,7 @@ _MART_CHECKS = {
     "standing": ("agreements_hold", "Every active partner has an agreement in force, or none is known"),
     "incentives": ("claims_were_earned", "No claim is more than its programme gives"),
     "forecast": ("nobody_is_stranded", "Nothing that runs out leaves open leads without any eligible partner"),
+    "pacing": ("nobody_is_behind_plan", "No partner is behind plan with a target, early days aside"),
 }  #: the check of the mart of each part of `measure` that has one
 
 
@@ -203,8 +204,14 @@ def _stranded(app: App) -> _Finding:
     return n, f"{n} open leads will have no eligible partner, the first after {first}", command("prm-sync forecast")
 
 
+def _behind(app: App) -> _Finding:
+    n = figures.behind_plan(app)
+    return n, f"{n} targets are behind plan, as policies/targets.yaml means it", command("prm-sync targets --behind")
+
+
 _MART_FINDINGS: dict[str, Callable[[App], _Finding]] = {
     "performance": _currencies, "standing": _agreements, "incentives": _claims, "forecast": _stranded,
+    "pacing": _behind,
 }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from prm_sync.app import App
-from prm_sync.warehouse import incentives, match_decisions, standing
+from prm_sync.warehouse import incentives, match_decisions, pacing, standing
 from prm_sync.warehouse.offers import Book
 
 
@@ -198,6 +198,12 @@ def stranded(app: App) -> tuple[int, date | None]:
             )
         ).one()
     return int(row[0]), row[1]
+
+
+def behind_plan(app: App) -> int:
+    """Targets behind plan of which enough of the period is over for an alert."""
+    with app.db.begin() as tx:
+        return pacing.behind(tx, app.policies.targets.alert_after)
 
 
 def _one(app: App, statement: str, **values: Any) -> Any:

@@ -15,6 +15,7 @@ MARTS = {
     "service": dg.AssetKey("mart_partner_service"),
     "incentives": dg.AssetKey("mart_incentive_check"),
     "forecast": dg.AssetKey("mart_expiry_forecast"),
+    "pacing": dg.AssetKey("mart_target_pacing"),
     "signals": dg.AssetKey("ledger_signal_audience"),
 }
 """The marts by the part of `measure` that makes each."""

@@ -1,4 +1,4 @@
-"""Tables of partners beside leads: their standing on the day, whom they serve, what they earned and what they claim."""
+"""Tables of partners beside leads: their standing, whom they serve, earnings and claims, what runs out, targets."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ def add(metadata: sa.MetaData) -> None:
     _service(metadata)
     _incentives(metadata)
     _forecast(metadata)
+    _pacing(metadata)
     sa.Table(
         "credit_change", metadata,
         _column("opportunity_id", "Deal", key=True), _column("partner_id", "Partner; empty: own people", key=True),
@@ -119,4 +120,29 @@ def _forecast(metadata: sa.MetaData) -> None:
         _column("rule_version", "Hash of the routing policy", null=False),
         _column("as_of", "When it was computed", _INSTANT, null=False),
         schema="mart", comment="What runs out within the next months, and what routing will then do otherwise",
+    )  # fmt: skip
+
+
+def _pacing(metadata: sa.MetaData) -> None:
+    number: sa.types.TypeEngine[Any] = sa.Double()
+    sa.Table(
+        "target_pacing", metadata,
+        _column("target_id", "Target", key=True), _column("partner_id", "Whose it is", null=False),
+        _column("metric", "What is counted: revenue, leads, deals or certifications", null=False),
+        _column("currency", "Currency of a revenue target; null: it is a count"),
+        _column("period_start", "First day", sa.Date(), null=False),
+        _column("period_end", "Last day", sa.Date(), null=False),
+        _column("target", "What is to be reached: minor units of `currency`, or a count", number, null=False),
+        _column("reached", "What is reached of it from the first day on, in the same unit", number, null=False),
+        _column("elapsed", "Share of the period that is over, by whole days: 0 to 1", number, null=False),
+        _column("expected", "What should be reached by then, on a straight line", number, null=False),
+        _column("attainment", "reached / target, 1 = reached", number, null=False),
+        _column("pace", "reached / expected, 1 = just in time; null: nothing is expected yet", number),
+        _column("projected", "What it comes to at the end if it goes on like this; null: nothing is over yet", number),
+        _column("state", "reached, on_plan, behind, missed or not_begun", null=False),
+        _column("other_currency", "Won deals that are left out since they are in another currency", sa.BigInteger(),
+                null=False),
+        _column("rule_version", "Hash of policies/targets.yaml", null=False),
+        *_stamps(),
+        schema="mart", comment="How far each partner's targets are, beside how far they should be by the day",
     )  # fmt: skip

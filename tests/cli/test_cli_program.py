@@ -27,7 +27,7 @@ def test_all_commands_are_there() -> None:
     assert {words[0] for words in EVERY if words} == {
         "init", "check", "demo", "run", "plan", "approve", "status", "explain", "quarantine", "mappings", "connectors",
         "conflict", "drift", "match", "reconcile", "schemas", "simulate", "registrations", "sharing", "forget",
-        "forecast", "incentives",
+        "forecast", "incentives", "targets",
         "up", "down", "db", "emulate",
     }  # fmt: skip
 

@@ -12,6 +12,7 @@ import pytest
 from prm_sync.canonical.entities import ENTITIES
 from prm_sync.errors import ConfigError
 from prm_sync.rules.identity import IdentityPolicy, identity_schema, keys_of, load_identity
+from prm_sync.rules.pacing import load_targets, targets_schema
 from prm_sync.rules.registrations import load_registrations, registrations_schema
 from prm_sync.rules.routing import TERMS, RoutingPolicy, cases_schema, load_cases, load_routing, routing_schema
 from prm_sync.rules.sharing import load_sharing, sharing_schema
@@ -22,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 LOAD: dict[str, Callable[[Any], Any]] = {
     "routing": load_routing, "identity": load_identity, "sharing": load_sharing, "registrations": load_registrations,
     "cases": lambda source: load_cases(source, RoutingPolicy()),
-    "signals": load_signals,
+    "signals": load_signals, "targets": load_targets,
 }  # fmt: skip
 SCHEMA: dict[str, Callable[[], dict[str, Any]]] = {
     "routing": routing_schema,
@@ -31,6 +32,7 @@ SCHEMA: dict[str, Callable[[], dict[str, Any]]] = {
     "registrations": registrations_schema,
     "cases": cases_schema,
     "signals": signals_schema,
+    "targets": targets_schema,
 }
 
 
@@ -130,6 +132,10 @@ def test_the_shipped_identity_policy_agrees_with_the_field_table() -> None:
             "streams:\n  leads:\n    entity: led\n    purpose: x\n    fields: []",
             '"led" is no entity; did you mean "lead"?',
         ),
+        ("targets", "alert_after: 0.5\nbehind_bellow: 0.8", 'p.yaml:2: unknown key "behind_bellow" in the file; did'),
+        ("targets", "behind_below: 80", "p.yaml:1: behind_below: "),
+        ("targets", "alert_after: .nan", "p.yaml:1: alert_after: "),
+        ("targets", "behind_below: most", "p.yaml:1: behind_below: "),
     ],
 )
 def test_a_mistake_in_a_policy_is_told_with_its_line_and_a_suggestion(name: str, text: str, message: str) -> None:
