@@ -79,13 +79,11 @@ def outstanding(
         sa.text(
             "WITH l AS (SELECT id, entity_id, target, kind, unnest(fields) AS field FROM ops.share_log "
             "WHERE connection = :c AND stream = :s AND entity_id = ANY(:ids) AND target IS NOT NULL), "
-            "said AS (SELECT kind, entity_id, target, field, max(id) AS id FROM l GROUP BY 1, 2, 3, 4) "
-            "SELECT s.entity_id, s.target, s.field FROM said s "
-            "LEFT JOIN said b ON b.kind = 'revoked' AND b.entity_id = s.entity_id AND b.target = s.target "
-            "AND b.field = s.field "
-            "LEFT JOIN said w ON w.kind = 'revoked' AND w.entity_id = s.entity_id AND w.target = s.target "
-            "AND w.field = '*' "
-            "WHERE s.kind = 'shared' AND s.id > greatest(coalesce(b.id, 0), coalesce(w.id, 0))"
+            "said AS (SELECT entity_id, target, field, max(id) FILTER (WHERE kind = 'shared') AS shared, "
+            "max(id) FILTER (WHERE kind = 'revoked') AS revoked, max(max(id) FILTER (WHERE kind = 'revoked' "
+            "AND field = '*')) OVER (PARTITION BY entity_id, target) AS all_revoked FROM l GROUP BY 1, 2, 3) "
+            "SELECT entity_id, target, field FROM said "
+            "WHERE shared > greatest(coalesce(revoked, 0), coalesce(all_revoked, 0))"
         ),
         {"c": connection, "s": stream, "ids": list(entity_ids)},
     )
