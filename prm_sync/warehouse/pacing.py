@@ -22,9 +22,6 @@ ENDED = ("rejected", "terminated")  #: of partners in these states nothing more 
 _BY_KEY = "LEFT JOIN core.partner p ON p.partner_key = {0}.partner_key AND p.merged_into IS NULL"
 _OWNER = f"coalesce({entity_of('partner=t.partner_ref')}, p.id)"
 _HOLDER = f"coalesce({entity_of('partner=c.partner_ref')}, p.id)"
-_AGREED = (
-    "t.merged_into IS NULL AND t.deleted_at IS NULL AND t.is_test IS NOT TRUE AND t.status IS DISTINCT FROM 'draft'"
-)
 
 
 def changed_partners(tx: sa.Connection, after: int) -> set[str]:
@@ -56,7 +53,7 @@ def targets(tx: sa.Connection) -> Sequence[sa.Row[Any]]:
                    AS closed
             FROM (SELECT t.id, {_OWNER} AS owner, coalesce(t.metric, 'revenue') AS metric, t.amount, t.quantity,
                          t.currency, t.period_start, t.period_end, t.status
-                  FROM core.target t {_BY_KEY.format("t")} WHERE {_AGREED}) t
+                  FROM core.target t {_BY_KEY.format("t")} WHERE {performance.AGREED}) t
             LEFT JOIN core.partner o ON o.id = t.owner AND o.merged_into IS NULL AND o.deleted_at IS NULL
                   AND o.is_test IS NOT TRUE
             ORDER BY t.id
@@ -114,7 +111,7 @@ def listed(tx: sa.Connection, partner: str | None, *, behind: bool = False) -> l
 
 def left_out(tx: sa.Connection) -> int:
     """Agreed targets that nobody can follow: without partner, amount or period."""
-    query = f"SELECT count(*) FROM core.target t WHERE {_AGREED} AND NOT EXISTS "
+    query = f"SELECT count(*) FROM core.target t WHERE {performance.AGREED} AND NOT EXISTS "
     query += "(SELECT FROM mart.target_pacing m WHERE m.target_id = t.id)"
     return int(tx.exec_driver_sql(query).scalar_one())
 

@@ -104,6 +104,9 @@ def deal_rows(tx: sa.Connection, partners: Sequence[str]) -> list[DealRow]:
 
 
 _CLOSED_ON = "coalesce(d.close_date, (d.closed_at AT TIME ZONE 'UTC')::date)"
+AGREED = (
+    "t.merged_into IS NULL AND t.deleted_at IS NULL AND t.is_test IS NOT TRUE AND t.status IS DISTINCT FROM 'draft'"
+)  #: SQL: whether the target `t` was agreed on, and is of no test
 _COUNTED = "d.merged_into IS NULL AND d.deleted_at IS NULL AND d.is_test IS NOT TRUE"
 
 
@@ -115,7 +118,7 @@ def target_rows(tx: sa.Connection, partners: Sequence[str]) -> list[TargetRow]:
                    t.period_start, t.period_end, t.amount, t.currency
             FROM core.target t LEFT JOIN core.partner p ON p.partner_key = t.partner_key AND p.merged_into IS NULL
             WHERE coalesce(t.metric, 'revenue') = 'revenue' AND t.amount IS NOT NULL AND t.period_start IS NOT NULL
-              AND t.period_end IS NOT NULL AND t.merged_into IS NULL AND t.deleted_at IS NULL
+              AND t.period_end IS NOT NULL AND {AGREED}
             """
         ),
     )

@@ -98,7 +98,8 @@ def test_each_metric_is_followed_by_what_the_partner_did_in_the_period(bench: Be
     targets(
         bench, f"alnoor,Revenue,900.00,EUR,,{QUARTER},", f"alnoor,Deals,,,4,{QUARTER},Agreed",
         f"alnoor,Leads,,,1,{QUARTER},", f"alnoor,Certifications,,,3,{QUARTER},",
-        "alnoor,Leads,,,5,2027-04-01,2027-06-30,Draft", f"nobody,Leads,,,5,{QUARTER},",
+        "alnoor,Leads,,,5,2027-04-01,2027-06-30,Draft", "alnoor,Revenue,50.00,EUR,,2027-01-02,2027-03-31,Draft",
+        f"nobody,Leads,,,5,{QUARTER},",
         "alnoor,Deals,,,5,2026-03-31,2026-03-01,",
     )  # fmt: skip
     done = run(bench, *DEALS, ("portal", "certifications"))
@@ -107,6 +108,8 @@ def test_each_metric_is_followed_by_what_the_partner_did_in_the_period(bench: Be
         "revenue": (50_000, 90_000, "EUR", 1, "on_plan"), "deals": (2, 4, None, 0, "behind"),
         "leads": (0, 1, None, 0, "behind"), "certifications": (2, 3, None, 0, "on_plan"),
     }  # fmt: skip
+    measure(bench.app, ["performance"])
+    assert bench.one("SELECT sum(target)::int AS agreed FROM mart.partner_performance") == {"agreed": 90_000}
     [pace] = shown(bench, "pace")["revenue"]
     assert pace == pytest.approx(500 / (900 * 59 / 90))
     sheet(bench, "certifications", "Certificate Id,Partner Key,Certificate,Issued On", "5,alnoor,AI,2027-02-28")
