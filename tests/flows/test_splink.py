@@ -1,4 +1,4 @@
-"""The exported Splink settings find the clusters that our own engine finds; where Splink is installed."""
+"""The exported Splink settings find, on DuckDB, the clusters that our own engine finds."""
 
 from __future__ import annotations
 
@@ -48,7 +48,6 @@ def test_every_reason_with_a_weight_is_exported() -> None:
 
 
 def test_splink_on_duckdb_finds_the_same_clusters() -> None:
-    pytest.importorskip("splink", reason="the extra prm-sync[splink] is not installed")
     persons = people(300)
     ours = engine.resolve(persons, MATCHING).clusters()
     assert 50 < len(set(ours.tolist())) < 290
