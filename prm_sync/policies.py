@@ -10,7 +10,7 @@ from typing import Any
 
 from prm_sync.errors import ConfigError
 from prm_sync.project import shipped
-from prm_sync.rules import identity, incentives, precedence, registrations, sharing, signals
+from prm_sync.rules import identity, incentives, precedence, recommendations, registrations, sharing, signals
 from prm_sync.rules.routing import CasePolicy, RoutingPolicy, load_cases, load_routing
 
 
@@ -27,6 +27,7 @@ class Policies:
     incentives: incentives.IncentivePolicy
     cases: CasePolicy
     signals: signals.SignalPolicy
+    recommendations: recommendations.RecommendationPolicy
 
 
 NAMES = tuple(f.name for f in fields(Policies))
@@ -55,6 +56,7 @@ def read_policies(
         "incentives": incentives.load_incentives,
         "cases": lambda path: load_cases(path, loaded["routing"]),
         "signals": signals.load_signals,
+        "recommendations": recommendations.load_recommendations,
     }
     problems: list[ConfigError] = []
     for name, load in loaders.items():

@@ -23,6 +23,7 @@ def all_schemas(*, installed: bool = False) -> Mapping[str, dict[str, Any]]:
     from prm_sync.rules.incentives import incentives_schema
     from prm_sync.rules.mapping import mapping_schema
     from prm_sync.rules.precedence import authority_schema, survivorship_schema
+    from prm_sync.rules.recommendations import recommendations_schema
     from prm_sync.rules.registrations import registrations_schema
     from prm_sync.rules.routing import cases_schema, routing_schema
     from prm_sync.rules.sharing import sharing_schema
@@ -41,6 +42,7 @@ def all_schemas(*, installed: bool = False) -> Mapping[str, dict[str, Any]]:
         "registrations": registrations_schema(),
         "incentives": incentives_schema(),
         "signals": signals_schema(),
+        "recommendations": recommendations_schema(),
     }
 
 
