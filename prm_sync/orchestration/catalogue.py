@@ -27,11 +27,15 @@ MEASURING_READS = {
     "incentives": ("order", "incentive_claim", "opportunity", "partner"),
     "forecast": ("partner", "certification", "agreement", "deal_registration", "lead"),
     "signals": ("lead", "opportunity", "order", "case", "account", "partner"),
+    "recommendations": ("account", "contact", "opportunity", "order", "lead", "feedback", "partner"),
 }
 """The entities that each part of `measure` reads."""
-NEEDED = {"service": {"account"}, "incentives": {"incentive_claim"}, "forecast": {"lead"}}
+NEEDED = {
+    "service": {"account"}, "incentives": {"incentive_claim"}, "forecast": {"lead"},
+    "recommendations": {"account", "contact"},
+}  # fmt: skip
 """What a part of `measure` is of no use without."""
-MEASURED = ("partner", "account", "opportunity", "signal")
+MEASURED = ("partner", "account", "opportunity", "signal", "recommendation")
 """Entities of which measuring makes something that is pushed."""
 CASE_ROUTING_READS = ("case", "partner", "certification", "agreement", "account", "contact")
 

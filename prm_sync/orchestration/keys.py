@@ -16,6 +16,7 @@ MARTS = {
     "incentives": dg.AssetKey("mart_incentive_check"),
     "forecast": dg.AssetKey("mart_expiry_forecast"),
     "signals": dg.AssetKey("ledger_signal_audience"),
+    "recommendations": dg.AssetKey("ledger_recommendation_audience"),
 }
 """The marts by the part of `measure` that makes each."""
 PROJECT = dg.AssetKey("ops_field_lineage")
