@@ -10,7 +10,16 @@ from typing import Any
 
 from prm_sync.errors import ConfigError
 from prm_sync.project import shipped
-from prm_sync.rules import identity, incentives, pacing, precedence, registrations, sharing, signals
+from prm_sync.rules import (
+    identity,
+    incentives,
+    pacing,
+    precedence,
+    recommendations,
+    registrations,
+    sharing,
+    signals,
+)  # fmt: skip
 from prm_sync.rules.routing import CasePolicy, RoutingPolicy, load_cases, load_routing
 
 
@@ -28,6 +37,7 @@ class Policies:
     cases: CasePolicy
     signals: signals.SignalPolicy
     targets: pacing.TargetPolicy
+    recommendations: recommendations.RecommendationPolicy
 
 
 NAMES = tuple(f.name for f in fields(Policies))
@@ -57,6 +67,7 @@ def read_policies(
         "cases": lambda path: load_cases(path, loaded["routing"]),
         "signals": signals.load_signals,
         "targets": pacing.load_targets,
+        "recommendations": recommendations.load_recommendations,
     }
     problems: list[ConfigError] = []
     for name, load in loaders.items():

@@ -383,11 +383,27 @@ SIGNAL = Entity(
     ),
 )  # fmt: skip
 
+RECOMMENDATION = Entity(
+    "recommendation", "A customer who buys much or may buy, told to the partner who serves it. Scored here.",
+    req="R072",
+    fields=(
+        _ref("account_ref", "account", "The customer", "R072"),
+        _text("name", "Name of the customer, in its own script", "R072", _COMPANY),
+        _text("city", "City of the customer, in its own script", "R072", _COMPANY), _COUNTRY, _INDUSTRY,
+        Field("score", Kind.INTEGER, "Score, 0 to 100, rounded down as policies/recommendations.yaml says", "R072",
+              _COMPANY),
+        _text("why", "The reasons in words, the weightiest first", "R072", _COMPANY),
+        _text("product", "Product that suits: asked for last, else bought last, and sold by the partner", "R072",
+              _COMPANY),
+        Field("as_of", Kind.DATE, "Since when it says so", "R072"), _SHARED_KEY,
+    ),
+)  # fmt: skip
+
 ENTITIES: dict[str, Entity] = {
     e.name: e
     for e in (
         ACCOUNT, CONTACT, PARTNER, PARTNER_USER, LEAD, OPPORTUNITY, ORDER, CASE, DEAL_REGISTRATION, TARGET,
-        CERTIFICATION, AGREEMENT, INCENTIVE_CLAIM, ACTIVITY, FEEDBACK, SIGNAL,
+        CERTIFICATION, AGREEMENT, INCENTIVE_CLAIM, ACTIVITY, FEEDBACK, SIGNAL, RECOMMENDATION,
     )
 }  # fmt: skip
 """Every entity by its name, in the order in which they are refined."""

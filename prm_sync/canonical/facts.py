@@ -101,6 +101,11 @@ FEEDBACK_FACTS = (
 
 SIGNAL_FACTS = (Field("partner_id", Kind.TEXT, "A partner whose territory holds the region", "R074"),)
 
+RECOMMENDATION_FACTS = (
+    Field("partner_id", Kind.TEXT, "The partner who serves the customer, as long as the customer's consent stands",
+          "R072"),
+)  # fmt: skip
+
 DEAL_FACTS = (
     Field("id", Kind.TEXT, "The opportunity's id here"),
     Field("deal_registration_id", Kind.TEXT, "The approved registration behind it", "R048"),
@@ -143,7 +148,8 @@ DEAL_REGISTRATION_FACTS = (
 FACTS: dict[str, tuple[Field, ...]] = {
     "lead": LEAD_FACTS, "partner": PARTNER_FACTS, "account": ACCOUNT_FACTS, "case": CASE_FACTS,
     "feedback": FEEDBACK_FACTS,
-    "signal": SIGNAL_FACTS, "opportunity": OPPORTUNITY_FACTS, "deal_registration": DEAL_REGISTRATION_FACTS,
+    "signal": SIGNAL_FACTS, "recommendation": RECOMMENDATION_FACTS,
+    "opportunity": OPPORTUNITY_FACTS, "deal_registration": DEAL_REGISTRATION_FACTS,
 }
 """By entity what its view core.<entity>_facts has. A fact `partner_id` says whose the record is, not `partner_ref`."""
 

@@ -24,6 +24,7 @@ def all_schemas(*, installed: bool = False) -> Mapping[str, dict[str, Any]]:
     from prm_sync.rules.mapping import mapping_schema
     from prm_sync.rules.pacing import targets_schema
     from prm_sync.rules.precedence import authority_schema, survivorship_schema
+    from prm_sync.rules.recommendations import recommendations_schema
     from prm_sync.rules.registrations import registrations_schema
     from prm_sync.rules.routing import cases_schema, routing_schema
     from prm_sync.rules.sharing import sharing_schema
@@ -43,6 +44,7 @@ def all_schemas(*, installed: bool = False) -> Mapping[str, dict[str, Any]]:
         "incentives": incentives_schema(),
         "signals": signals_schema(),
         "targets": targets_schema(),
+        "recommendations": recommendations_schema(),
     }
 
 

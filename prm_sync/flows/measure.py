@@ -11,6 +11,7 @@ from prm_sync.app import App
 from prm_sync.errors import ConfigError
 from prm_sync.flows.forecast import keep_forecast
 from prm_sync.flows.pacing import keep_pacing
+from prm_sync.flows.recommendations import recommend
 from prm_sync.flows.report import FlowReport
 from prm_sync.flows.signals import tell_demand
 from prm_sync.rules import incentives as incentive_rules
@@ -139,6 +140,6 @@ def _mark(app: App, *names: str) -> int:
 Part = Callable[[App, datetime, FlowReport], None]
 PARTS: dict[str, Part] = {
     "performance": _performance, "standing": _standing, "service": _service, "incentives": _incentives,
-    "forecast": keep_forecast, "pacing": keep_pacing, "signals": _signals,
+    "forecast": keep_forecast, "pacing": keep_pacing, "signals": _signals, "recommendations": recommend,
 }  # fmt: skip
 """What can be measured by itself, in the order in which one uses the other's rows."""

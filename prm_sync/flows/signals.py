@@ -6,10 +6,11 @@ from prm_sync.app import App
 from prm_sync.flows.refine import refine_entity
 from prm_sync.flows.report import FlowReport
 from prm_sync.rules.routing.territory import Atlas
-from prm_sync.rules.signals import audience, whole_months
-from prm_sync.warehouse import progress, signals, source
+from prm_sync.rules.signals import audience, months_before, whole_months
+from prm_sync.warehouse import progress, signal_effect, signals, source
 
 STEP = "signals"
+EFFECT_COUNTED_MONTHS = 12  #: effects of signals that were told earlier stay as they are
 
 
 def tell_demand(app: App, report: FlowReport) -> None:
@@ -30,9 +31,11 @@ def tell_demand(app: App, report: FlowReport) -> None:
             policy.round_to,
         )  # fmt: skip
         changed = signals.keep(tx, asked, codes, now)
+        since = months_before(months[0], EFFECT_COUNTED_MONTHS + policy.effect_months)
+        effects = signal_effect.recount(tx, asked, codes, policy.effect_months, since, now)
     refine_entity(app, "signal", report)
     with app.db.begin() as tx:
         told = signals.places(tx)
         moved = signals.keep_audience(tx, audience(told, territories, atlas))
         progress.keep(tx, STEP, upto, hash_)
-    report.add(signals=len(told), signals_changed=changed, signals_for_others=moved)
+    report.add(signals=len(told), signals_changed=changed, signals_for_others=moved, signal_effects=effects)

@@ -306,6 +306,11 @@ _MARTS = {
         "Which partners are told of which change of demand in their regions", "ledger.signal_audience",
         "SELECT * FROM mart.signals ORDER BY period DESC;", "prm-sync run measure", ledger=True,
     ),
+    "recommendations": _Mart(
+        "Which partner is told of which customer, and whose consent that rests on", "ledger.recommendation_audience",
+        "SELECT * FROM mart.recommendations WHERE deleted_at IS NULL ORDER BY score DESC;", "prm-sync run measure",
+        after=("service",),
+    ),
 }  # fmt: skip
 
 
@@ -349,8 +354,9 @@ def facts_of(catalogue: Catalogue) -> dict[str, dg.AssetKey]:
         facts["case"] = CASES
     if catalogue.measures:
         facts |= {"partner": PERFORMANCE, "signal": MARTS["signals"]}
-    if "service" in catalogue.measured:
-        facts["account"] = MARTS["service"]
+    for part, entity in (("service", "account"), ("recommendations", "recommendation")):
+        if part in catalogue.measured:
+            facts[entity] = MARTS[part]
     return facts
 
 

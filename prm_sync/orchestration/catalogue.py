@@ -28,11 +28,15 @@ MEASURING_READS = {
     "forecast": ("partner", "certification", "agreement", "deal_registration", "lead"),
     "pacing": ("target", "partner", "opportunity", "certification"),
     "signals": ("lead", "opportunity", "order", "case", "account", "partner"),
+    "recommendations": ("account", "contact", "opportunity", "order", "lead", "feedback", "partner"),
 }
 """The entities that each part of `measure` reads."""
-NEEDED = {"service": {"account"}, "incentives": {"incentive_claim"}, "forecast": {"lead"}, "pacing": {"target"}}
+NEEDED = {
+    "service": {"account"}, "incentives": {"incentive_claim"}, "forecast": {"lead"}, "pacing": {"target"},
+    "recommendations": {"account", "contact"},
+}  # fmt: skip
 """What a part of `measure` is of no use without."""
-MEASURED = ("partner", "account", "opportunity", "signal")
+MEASURED = ("partner", "account", "opportunity", "signal", "recommendation")
 """Entities of which measuring makes something that is pushed."""
 CASE_ROUTING_READS = ("case", "partner", "certification", "agreement", "account", "contact")
 

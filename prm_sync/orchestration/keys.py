@@ -17,6 +17,7 @@ MARTS = {
     "forecast": dg.AssetKey("mart_expiry_forecast"),
     "pacing": dg.AssetKey("mart_target_pacing"),
     "signals": dg.AssetKey("ledger_signal_audience"),
+    "recommendations": dg.AssetKey("ledger_recommendation_audience"),
 }
 """The marts by the part of `measure` that makes each."""
 PROJECT = dg.AssetKey("ops_field_lineage")

@@ -33,6 +33,9 @@ class SignalPolicy(Policy):
         default=10, ge=1, description="So many in the month, or in the mean month before, or nothing is told"
     )
     round_to: int = Setting(default=5, ge=1, description="Counts are told as multiples of this")
+    effect_months: int = Setting(
+        default=3, ge=1, le=12, description="Months before and after a signal in which its effect is counted"
+    )
 
 
 def load_signals(source: Path | YamlFile) -> SignalPolicy:

@@ -9,10 +9,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from prm_sync.warehouse import bulk, source
+from prm_sync.warehouse import measured
 from prm_sync.warehouse.views import entity_of
 
-CONNECTION, STREAM = "prm_sync", "demand"  #: where signals come from: no remote system
+STREAM = "demand"
 READS = ("lead", "opportunity", "order", "case", "account", "partner")
 _FIELDS = ("measure", "period", "country", "region", "product", "direction", "count", "lift")
 
@@ -49,7 +49,7 @@ _LEADS = f"""
            l.product, coalesce('domain ' || l.domain, l.id) AS customer
     FROM core.lead l WHERE {_live('l')}
 """
-_EVENTS = " UNION ALL ".join(
+EVENTS = " UNION ALL ".join(
     (
         _LEADS,
         _at_account(
@@ -81,7 +81,7 @@ TOLD = f"""
     -- each event where it counts: in its month, and in the baseline of the months after it
     event AS MATERIALIZED (
         SELECT e.measure, m.period, e.country, e.product, r.code AS region, e.customer, e.at >= m.period AS new
-        FROM ({_EVENTS}) e
+        FROM ({EVENTS}) e
         JOIN month m ON e.at < m.period + interval '1 month'
                     AND e.at >= m.period - make_interval(months => :baseline)
         LEFT JOIN region r ON r.country = e.country AND r.written = e.region
@@ -131,8 +131,7 @@ TOLD = f"""
 
 def changed_since(tx: sa.Connection, after: int) -> bool:
     """Whether anything that is counted, or a partner, changed after that number."""
-    parts = " OR ".join(f'EXISTS (SELECT FROM core."{name}" WHERE touched > :after)' for name in READS)
-    return bool(tx.execute(sa.text(f"SELECT {parts}"), {"after": after}).scalar_one())
+    return measured.changed_since(tx, (f'core."{name}"' for name in READS), after)
 
 
 def regions(tx: sa.Connection) -> list[tuple[str, str]]:
@@ -146,42 +145,19 @@ def regions(tx: sa.Connection) -> list[tuple[str, str]]:
 
 def told(tx: sa.Connection, asked: Asked, codes: Mapping[tuple[str, str], str]) -> Sequence[sa.Row[Any]]:
     """What may be told and is worth it, in one statement. `codes`: ISO 3166-2 of (country, region as written)."""
-    return tx.execute(sa.text(TOLD), _parameters(asked, codes)).all()
+    return tx.execute(sa.text(TOLD), parameters(asked, codes)).all()
 
 
 def keep(tx: sa.Connection, asked: Asked, codes: Mapping[tuple[str, str], str], now: datetime) -> int:
     """Make `core.signal_source` say exactly what is to be told; how many rows changed."""
-    touched = source.change_number(tx, "signal")
-    fields = bulk.quoted(_FIELDS)
     tx.execute(
         sa.text(
-            "CREATE TEMP TABLE told ON COMMIT DROP AS SELECT *, concat_ws('|', measure, period, country, "
+            f"CREATE TEMP TABLE {measured.STAGED} ON COMMIT DROP AS SELECT *, concat_ws('|', measure, period, country, "
             f"coalesce(region, '*'), product) AS remote_id FROM ({TOLD}) t"
         ),
-        _parameters(asked, codes),
+        parameters(asked, codes),
     )
-    common = {"c": CONNECTION, "s": STREAM, "touched": touched, "now": now}
-    sets = ", ".join(f'"{f}" = excluded."{f}"' for f in _FIELDS)
-    differs = ", ".join(f'o."{f}"' for f in _FIELDS), ", ".join(f'excluded."{f}"' for f in _FIELDS)
-    written = tx.execute(
-        sa.text(
-            f"INSERT INTO core.signal_source AS o (connection, stream, remote_id, touched, remote_time, {fields}) "
-            f"SELECT :c, :s, remote_id, :touched, :now, {fields} FROM pg_temp.told "
-            "ON CONFLICT (remote_id, connection, stream) DO UPDATE SET touched = excluded.touched, deleted_at = NULL, "
-            f"remote_time = excluded.remote_time, {sets} "
-            f"WHERE ({differs[0]}) IS DISTINCT FROM ({differs[1]}) OR o.deleted_at IS NOT NULL"
-        ),
-        common,
-    ).rowcount
-    gone = tx.execute(
-        sa.text(
-            "UPDATE core.signal_source o SET deleted_at = :now, touched = :touched WHERE connection = :c "
-            "AND stream = :s AND deleted_at IS NULL "
-            "AND NOT EXISTS (SELECT FROM pg_temp.told t WHERE t.remote_id = o.remote_id)"
-        ),
-        common,
-    ).rowcount
-    return written + gone
+    return measured.keep(tx, "signal", STREAM, _FIELDS, now)
 
 
 def places(tx: sa.Connection) -> list[tuple[str, str, str | None]]:
@@ -204,24 +180,11 @@ def territories(tx: sa.Connection) -> dict[str, list[str]]:
 
 
 def keep_audience(tx: sa.Connection, pairs: Iterable[tuple[str, str]]) -> int:
-    """(signal, partner): for whom each is; signals that are for others than before count as changed. How many did."""
-    columns = ("signal_id", "partner_id")
-    bulk.stage(tx, "for_whom", "ledger.signal_audience", columns, pairs)
-    moved = tx.exec_driver_sql(
-        "WITH gone AS (DELETE FROM ledger.signal_audience a WHERE NOT EXISTS (SELECT FROM pg_temp.for_whom f "
-        "WHERE f.signal_id = a.signal_id AND f.partner_id = a.partner_id) RETURNING signal_id), "
-        "come AS (INSERT INTO ledger.signal_audience SELECT * FROM pg_temp.for_whom ON CONFLICT DO NOTHING "
-        "RETURNING signal_id) SELECT signal_id FROM gone UNION SELECT signal_id FROM come"
-    ).scalars().all()  # fmt: skip
-    if moved:
-        tx.execute(
-            sa.text("UPDATE core.signal SET touched = :touched WHERE id = ANY(:ids)"),
-            {"touched": source.change_number(tx, "signal"), "ids": list(moved)},
-        )
-    return len(moved)
+    """(signal, partner): for whom each is; how many signals are for others than before."""
+    return measured.keep_audience(tx, "signal", ("signal_id", "partner_id"), pairs)
 
 
-def _parameters(asked: Asked, codes: Mapping[tuple[str, str], str]) -> dict[str, Any]:
+def parameters(asked: Asked, codes: Mapping[tuple[str, str], str]) -> dict[str, Any]:
     return {
         "measures": list(asked.measures), "months": list(asked.months), "baseline": asked.baseline_months,
         "k": asked.smallest_group, "lift": asked.min_lift, "least": asked.min_count, "round": asked.round_to,

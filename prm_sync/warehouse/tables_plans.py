@@ -49,7 +49,7 @@ def _merges(metadata: sa.MetaData) -> None:
         _need("entity", "Kind of entity"), _need("loser_id", "Entity that was found to be another one"),
         _need("winner_id", "That other one"), _need("at", "When", INSTANT),
         _need("moved", "Records that went over: connection/stream/remote_id", pg.ARRAY(sa.Text())),
-        _need("why", "exact_key, or merged: a remote made one record of two"),
+        _need("why", "exact_key, likeness, or merged: a remote made one record of two"),
         _may("undone_at", "When they were taken apart again, since a merged record came back", INSTANT),
         sa.Index("entity_merge_by_loser", "loser_id"),
         schema="core", comment="Which entities became one, and what of them can be taken apart again",

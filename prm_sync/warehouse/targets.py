@@ -32,14 +32,19 @@ _COUNTED_BESIDES = {
     "lead": (offers.LOCK, "partner"), "partner": (performance.LOCK, standing.LOCK), "feedback": ("account",),
     "case": (offers.CASES.lock, "partner", "account", "contact"),
     "account": (service.LOCK,), "opportunity": (registrations.LOCK, service.LOCK, "partner", "account"),
-    "deal_registration": (registrations.LOCK,),
+    "deal_registration": (registrations.LOCK,), "recommendation": ("account", "contact"),
 }  # fmt: skip
 _PARTNER_KEYS = {"deal_registration": "f.registration_partner_key"}  #: whose record it is, of those that say so
 _TOUCHED_BESIDES = {
     "feedback": """SELECT g.id FROM core.account a
         JOIN core.crosswalk x ON x.entity = 'account' AND x.entity_id = coalesce(a.merged_into, a.id)
-        JOIN core.feedback g ON g.account_ref = x.connection || ':' || x.remote_id WHERE a.touched > :after"""
-}  #: by entity SQL for the ids whose partner may be another one by now
+        JOIN core.feedback g ON g.account_ref = x.connection || ':' || x.remote_id WHERE a.touched > :after""",
+    "recommendation": """SELECT r.recommendation_id AS id FROM ledger.recommendation_audience r
+        JOIN core.contact k ON k.id = r.contact_id JOIN core.contact c ON c.id = coalesce(k.merged_into, k.id)
+        WHERE c.touched > :after
+        UNION SELECT r.recommendation_id FROM ledger.recommendation_audience r
+        JOIN core.account a ON a.id = r.account_id WHERE a.touched > :after""",
+}  #: by entity SQL for the ids whose partner may be another one by now, or none
 PARTNER = "partner_id"  #: the fact that names the partner a record belongs to
 SHARED_WITH = {
     "shared_key": "w.id || ':' || p.id", "shared_partner_key": "p.partner_key", "shared_partner_name": "p.name",

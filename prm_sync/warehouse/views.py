@@ -29,6 +29,8 @@ def view_statements(tables: Tables) -> list[str]:
     if {"partner", "account", "feedback", "signal"} <= tables.entities.keys():
         out += [_FEEDBACK_FACTS, _SIGNAL_FACTS]
         out += [f"COMMENT ON VIEW core.{name}_facts IS '{doc}'" for name, doc in _FACTS_DOCS.items()]
+    if {"recommendation", "account", "contact"} <= tables.entities.keys():
+        out += [_RECOMMENDATION_FACTS, f"COMMENT ON VIEW core.recommendation_facts IS '{_RECOMMENDED_DOC}'"]
     if {"deal_registration", "opportunity", "account", "partner"} <= tables.entities.keys():
         out += views_deals.STATEMENTS
     return out
@@ -163,6 +165,17 @@ FROM core.feedback g
 """
 
 _SIGNAL_FACTS = "CREATE VIEW core.signal_facts AS SELECT signal_id AS id, partner_id FROM ledger.signal_audience"
+
+_RECOMMENDED_DOC = "The partner who is told of a customer, as long as the customer is there and its consent stands"
+_RECOMMENDATION_FACTS = f"""
+CREATE VIEW core.recommendation_facts AS
+SELECT r.recommendation_id AS id, r.partner_id
+FROM ledger.recommendation_audience r
+JOIN core.account a ON a.id = r.account_id AND {_LIVE.format('a')}
+JOIN core.contact k ON k.id = r.contact_id
+JOIN core.contact c ON c.id = coalesce(k.merged_into, k.id) AND {_LIVE.format('c')}
+WHERE c.consent_evidence <> '' AND c.do_not_share IS NOT TRUE
+"""
 
 _FACTS_DOCS = {
     "feedback": "The partner who is told what a customer says: whom it names, else who serves the account",

@@ -7,17 +7,17 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from partnerside import PartnerSide, grant, partner_side
-from workbench import Project
+from workbench import Project, rows
 
 from prm_sync.flows.measure import measure
 from prm_sync.rules.signals import SignalPolicy, months_before
-from prm_sync.warehouse import bulk, signals
+from prm_sync.warehouse import bulk, signal_effect, signals
 from prm_sync.warehouse.signals import Asked
 
 K = 4
@@ -139,6 +139,85 @@ def test_months_are_counted_backwards_over_the_year() -> None:
     ]  # fmt: skip
 
 
+# --- what became of it ------------------------------------------------------------------------------------------
+
+EFFECTS = """SELECT signal_id, before, after, change_percent, elsewhere_percent, effect_points FROM mart.signal_effect
+             ORDER BY signal_id"""
+AT_LAST = datetime(2027, 5, 3, tzinfo=UTC)
+
+
+def tell(db: sa.Engine, *told: tuple[str, str, str | None, date, str]) -> None:
+    """(signal, country, region, day on which a partner was told, product)."""
+    with db.begin() as tx:
+        tx.exec_driver_sql("TRUNCATE core.signal; TRUNCATE ops.share_log; TRUNCATE mart.signal_effect")
+        columns = ("id", "measure", "country", "region", "product", "direction", "provenance", "sources", "arrived",
+                   "touched", "valid_from")  # fmt: skip
+        bulk.copy(
+            tx, "core.signal", columns,
+            ((id_, "leads", country, region, product, "rise", "{}", 1, n, n, AT_LAST)
+             for n, (id_, country, region, _, product) in enumerate(told)),
+        )  # fmt: skip
+        for id_, _, _, day, _ in told:
+            tx.execute(
+                sa.text("INSERT INTO ops.share_log (at, connection, stream, entity, entity_id, partner_key, fields, "
+                        "policy_hash) VALUES (:at, 'drop', 's', 'signal', :id, 'acme', '{count}', 'x')"),
+                {"at": datetime(day.year, day.month, 3, tzinfo=UTC), "id": id_},
+            )  # fmt: skip
+
+
+def effects(db: sa.Engine, asked: Asked = ALL, months: int = 1, now: datetime = AT_LAST) -> list[tuple[Any, ...]]:
+    with db.begin() as tx:
+        signal_effect.recount(tx, asked, CODES, months, date(2026, 1, 1), now)
+    return [tuple(r.values()) for r in rows(db, EFFECTS)]
+
+
+def test_the_change_after_a_signal_is_told_beside_the_change_where_nobody_was_told(warehouse: sa.Engine) -> None:
+    told_in, before, between, after = date(2027, 3, 1), *(datetime(2027, m, 10) for m in (2, 3, 4))
+    load(
+        warehouse,
+        [*many(before, "Bayern", 20), *many(between, "Bayern", 99), *many(after, "Bavaria", 30),
+         *many(before, "HH", 10), *many(after, "HH", 11), *many(before, None, 50), *many(after, None, 5),
+         *many(before, "HN", 10, country="VN"), *many(after, "HN", 11, country="VN"),
+         *many(before, "DE-NW", 10), *many(after, "DE-NW", 90)],
+    )  # fmt: skip
+    signals_ = (("bayern", "DE", "DE-BY", told_in, "Pumpe"), ("nw", "DE", "DE-NW", date(2027, 4, 1), "Pumpe"))
+    tell(warehouse, *signals_)
+    # 20 to 30 is half as much again; 20 to 22 in Hamburg and Hanoi. Told of the same: North Rhine; nameless: the rest
+    assert effects(warehouse) == [("bayern", 20, 30, 50, 10, 40)]
+    assert effects(warehouse, months=1, now=datetime(2027, 4, 30, tzinfo=UTC)) == [], "April is not over"
+    assert effects(warehouse, replace(ALL, smallest_group=21)) == []
+    tell(warehouse, *signals_, ("viet", "VN", None, told_in, "Pumpe"), ("other", "DE", "DE-HH", told_in, "Ventil"))
+    assert effects(warehouse)[0] == ("bayern", 20, 30, 50, 10, 40), "that of another product is none of its own"
+    tell(warehouse, *signals_, ("de", "DE", None, told_in, "Pumpe"))
+    assert effects(warehouse) == [("bayern", 20, 30, 50, 10, 40), ("de", 90, 136, 50, 10, 40)]
+
+
+def test_no_number_of_an_effect_is_about_fewer_than_k_customers(warehouse: sa.Engine) -> None:
+    shown = hidden = 0
+    for seed in range(20):
+        rng = random.Random(seed)
+        events = [replace(e, at=datetime(2027, rng.choice((2, 4)), rng.randint(1, 28))) for e in chance(rng)]
+        load(warehouse, events)
+        places = [(c, code, p) for (c, _), code in CODES.items() for p in PRODUCTS]
+        told_ = sorted(set(rng.sample(places, 3)))
+        tell(warehouse, *((f"{c}{r}{p}", c, r, date(2027, 3, 1), p) for c, r, p in told_))
+        found = {r[0]: r for r in effects(warehouse)}
+        for country, region, product in told_:
+            same = [e for e in events if e.product == product]
+            here = [e for e in same if e.code == region and e.country == country]
+            silent = [(c, r) for c, r, p in told_ if p == product]
+            countries = {c for c, _ in silent}
+            there = [e for e in same if (e.country, e.code) not in silent and (e.code or e.country not in countries)]
+            parts = [[e for e in where if (e.at >= datetime(2027, 4, 1)) is later]
+                     for where in (here, there) for later in (False, True)]  # fmt: skip
+            enough = min(len({e.company for e in part}) for part in parts) >= K
+            assert (f"{country}{region}{product}" in found) == enough, (seed, country, region, product)
+            if enough:
+                assert found[f"{country}{region}{product}"][1:3] == (len(parts[0]), len(parts[1]))
+            shown, hidden = shown + enough, hidden + (not enough)
+    assert min(shown, hidden) > 5, (shown, hidden)
+
+
 # --- the whole way ------------------------------------------------------------------------------------------------
 
 LEADS = """\
@@ -211,6 +290,23 @@ def test_signals_reach_the_partners_of_the_region_and_are_taken_back_when_the_mo
     assert seen(side) == []
     log = side.rows("SELECT kind, count(*) AS n FROM ops.share_log GROUP BY 1 ORDER BY 1")
     assert log == [{"kind": "revoked", "n": 4}, {"kind": "shared", "n": 4}]
+
+
+def test_when_the_months_after_it_are_over_it_is_known_what_became_of_a_signal(side: PartnerSide) -> None:
+    policy = SignalPolicy(published_months=1, baseline_months=1, effect_months=1)
+    side.app.policies = replace(side.app.policies, signals=policy)
+    side.erp.put("partners", "bayern", Name="bayern", Key="bayern", Places="DE-BY")
+    for n in range(40):
+        lead(side, n, "2027-01-20" if n < 10 else "2027-02-10", "Bayern")
+        lead(side, 100 + n, "2027-04-10" if n < 20 else "2027-02-10", "DE-NW" if n % 2 else "Bayern")
+        lead(side, 200 + n, "2027-01-20", "DE-NW" if n < 10 else "HH")
+    assert round_(side) == 1
+    assert side.rows("SELECT * FROM mart.signal_effect") == []
+    side.clock.advance(days=62)
+    round_(side)
+    [row] = side.rows("SELECT region, told_in, partners, months, before, after, effect_points FROM mart.signal_effect")
+    assert row == {"region": "DE-BY", "told_in": date(2027, 3, 1), "partners": 1, "months": 1, "before": 40,
+                   "after": 10, "effect_points": -75}  # fmt: skip
 
 
 def test_where_nothing_that_is_counted_changes_nothing_is_counted_again(side: PartnerSide) -> None:

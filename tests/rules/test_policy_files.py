@@ -13,6 +13,7 @@ from prm_sync.canonical.entities import ENTITIES
 from prm_sync.errors import ConfigError
 from prm_sync.rules.identity import IdentityPolicy, identity_schema, keys_of, load_identity
 from prm_sync.rules.pacing import load_targets, targets_schema
+from prm_sync.rules.recommendations import load_recommendations, recommendations_schema
 from prm_sync.rules.registrations import load_registrations, registrations_schema
 from prm_sync.rules.routing import TERMS, RoutingPolicy, cases_schema, load_cases, load_routing, routing_schema
 from prm_sync.rules.sharing import load_sharing, sharing_schema
@@ -23,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 LOAD: dict[str, Callable[[Any], Any]] = {
     "routing": load_routing, "identity": load_identity, "sharing": load_sharing, "registrations": load_registrations,
     "cases": lambda source: load_cases(source, RoutingPolicy()),
-    "signals": load_signals, "targets": load_targets,
+    "signals": load_signals, "targets": load_targets, "recommendations": load_recommendations,
 }  # fmt: skip
 SCHEMA: dict[str, Callable[[], dict[str, Any]]] = {
     "routing": routing_schema,
@@ -33,6 +34,7 @@ SCHEMA: dict[str, Callable[[], dict[str, Any]]] = {
     "cases": cases_schema,
     "signals": signals_schema,
     "targets": targets_schema,
+    "recommendations": recommendations_schema,
 }
 
 
@@ -104,6 +106,12 @@ def test_the_shipped_identity_policy_agrees_with_the_field_table() -> None:
             "at least one term must have a weight above 0",
         ),
         ("routing", "offer:\n  max_offers: 0", "p.yaml:2: offer.max_offers: "),
+        (
+            "recommendations",
+            "weights: {won: 0, orders: 0, recency: 0, opportunities: 0, leads: 0, needs: 0}",
+            "p.yaml:1: weights: at least one term must have a weight above 0",
+        ),
+        ("recommendations", "treshold: 70", 'unknown key "treshold" in the file; did you mean "threshold"?'),
         ("routing", "- best", "p.yaml:1: a policy is a mapping"),
         ("identity", "entities:\n  leed:\n    same_if: [[email]]", '"leed" is no entity; did you mean "lead"?'),
         (

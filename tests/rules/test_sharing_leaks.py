@@ -28,13 +28,14 @@ SCRIPTS = ("王小明", "محمد العلی", "Nguyễn Văn", "José Muñoz", 
 WRITTEN = (Kind.TEXT, Kind.EMAIL, Kind.PHONE, Kind.DOMAIN)
 STREAMS = {
     "lead": ("partnerstack", "leads"), "order": ("files_prm", "shipping_notices"), "feedback": ("files_prm", "needs"),
-    "signal": ("files_prm", "market_signals"),
+    "signal": ("files_prm", "market_signals"), "recommendation": ("files_prm", "recommendations"),
 }  # fmt: skip
 WHERE: dict[str, list[dict[str, Any]]] = {
     "lead": [{"country": ["VN", "DE"]}, {"status": "qualified"}, {"is_test": False}],
     "order": [{"country": ["VN", "DE"]}, {"status": ["shipped", "delayed"]}, {"is_test": False}],
     "feedback": [{"country": ["VN", "DE"]}, {"subject": "product"}, {"is_test": False}],
     "signal": [{"country": ["VN", "DE"]}, {"measure": ["leads", "won"]}],
+    "recommendation": [{"country": ["VN", "DE"]}, {"score": [4, 5]}],
 }
 PARTNERS = (("nordwind", "gold", "emea"), ("suedwind", "silver", "apac"), ("東風", None, None), (None, None, None))
 
