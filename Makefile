@@ -6,6 +6,8 @@ VENV := .venv
 PY := $(VENV)/bin/python
 # Arguments for the program behind a target: make demo ARGS=--json, make test ARGS="tests/connect -x"
 ARGS ?=
+# So many tests at a time, a file's tests together: most of them wait for a server.
+WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 3 ? 3 : n > 8 ? 8 : n)))
 # Which benchmark: make bench NAME=load
 NAME ?= load
 # Another interpreter: make test PYTHON=python3.12
@@ -36,12 +38,12 @@ down: $(VENV)/.base
 		if [ -f "$$demo/prm_sync.yaml" ]; then env -u PRM_SYNC_HOME PRM_SYNC_PROJECT="$$demo" $(PY) -m prm_sync.cli down $(ARGS); fi
 	@if [ -f prm_sync.yaml ]; then $(PY) -m prm_sync.cli down $(ARGS); fi
 
-# Three at a time, a file's tests together: most of them wait for a server. ARGS="-n 0 tests/connect -x" runs in one process.
+# ARGS="-n 0 tests/connect -x" runs some in one process. The long files come first (tests/conftest.py).
 test: $(VENV)/.dev
-	@$(PY) -m pytest -n 3 --dist loadfile $(ARGS)
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: lint
-	@$(PY) -m pytest -n 3 --dist loadfile --cov --cov-report=term:skip-covered $(ARGS)
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered $(ARGS)
 
 lint: $(VENV)/.dev
 	@$(VENV)/bin/ruff check .

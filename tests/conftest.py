@@ -142,3 +142,8 @@ def make_bench(project: Project, vendors: Vendors) -> Iterator[Callable[..., Any
             return Bench(stack.enter_context(project.open()), vendors)
 
         yield make
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take minutes first, so that nobody waits for one of them at the end."""
+    items.sort(key=lambda item: not any(item.get_closest_marker(name) for name in ("crash", "e2e")))

@@ -73,6 +73,10 @@ _PERSON_NAME = (
     _text("first_name", "Given name, in its own script", "R004", _PERSON, Merge.TRUSTED),
     _text("last_name", "Family name, in its own script", "R004", _PERSON, Merge.TRUSTED),
 )
+_WANTS = (
+    Field("no_email", Kind.BOOLEAN, "True: the person does not want e-mail", "R024", merge=Merge.ANY),
+    Field("no_call", Kind.BOOLEAN, "True: the person does not want calls", "R024", merge=Merge.ANY),
+)
 _SHARING = (
     Field("do_not_share", Kind.BOOLEAN, "True: nothing of the record may leave for partners", "R024", merge=Merge.ANY),
     _text("consent_evidence", "Where the person's consent to sharing is written down: form, ticket, contract", "R024",
@@ -110,8 +114,7 @@ CONTACT = Entity(
         *_PERSON_NAME, _text("title", "Job title", "R004", _PERSON), _EMAIL, _PHONE, _MOBILE,
         _ref("account_ref", "account", "The account the person works for", "R004"), *_ADDRESS,
         Field("language", Kind.LANGUAGE, "Language the person is addressed in, ISO 639-1", "R134", _PERSON),
-        Field("no_email", Kind.BOOLEAN, "True: the person does not want e-mail", "R024", merge=Merge.ANY),
-        Field("no_call", Kind.BOOLEAN, "True: the person does not want calls", "R024", merge=Merge.ANY), *_SHARING,
+        *_WANTS, *_SHARING,
         _CREATED, _IS_TEST,
     ),
 )  # fmt: skip
@@ -137,7 +140,7 @@ LEAD = Entity(
         Field("score", Kind.NUMBER, "Score of the source, 0 to 100", "R093"),
         _text("required_certification", "Certificate that a partner needs to serve this lead", "R029"),
         _text("owner", "The seller's own person in charge, as the source names them", "R017"),
-        Field("no_email", Kind.BOOLEAN, "True: the person does not want e-mail", "R024", merge=Merge.ANY), *_SHARING,
+        *_WANTS, *_SHARING,
         _ref("account_ref", "account", "The account the lead belongs to, where the source knows", "R044"),
         _ref("converted_opportunity_ref", "opportunity", "The opportunity the lead became", "R055"),
         _ref("partner_ref", "partner", "The partner whose record this is (records of a PRM only)", "R044"),

@@ -26,7 +26,7 @@ ALL = "*"
 DO_NOT_SHARE = "do_not_share"  #: a canonical field: true, and nothing of the record leaves, whatever a policy says
 EVIDENCE = "consent_evidence"  #: a canonical field that says where a person's consent is written down
 OPT_OUTS: dict[str, dict[str, tuple[str, ...]]] = {
-    "lead": {"no_email": ("email",)},
+    "lead": {"no_email": ("email",), "no_call": ("phone", "mobile")},
     "contact": {"no_email": ("email",), "no_call": ("phone", "mobile")},
 }
 _WRITTEN = frozenset({Kind.TEXT, Kind.EMAIL, Kind.PHONE, Kind.DOMAIN})

@@ -188,6 +188,8 @@ CurrencyIsoCode picklist{{{_CURRENCIES}}} default=USD
 NumberOfEmployees int
 HasOptedOutOfEmail boolean
 DoNotCall boolean
+Do_Not_Share__c boolean
+Consent_Evidence__c string(255)
 IsConverted boolean readonly
 ConvertedDate date readonly
 ConvertedAccountId reference>Account readonly relation=ConvertedAccount
@@ -271,6 +273,8 @@ LeadSource picklist{{{_SOURCES}}}
 Description textarea(32000)
 HasOptedOutOfEmail boolean
 DoNotCall boolean
+Do_Not_Share__c boolean
+Consent_Evidence__c string(255)
 ReportsToId reference>Contact relation=ReportsTo
 """
 
