@@ -50,9 +50,21 @@ class Browser:
     def js(self, expression: str) -> Any:
         return self._do("Runtime.evaluate", expression=expression, returnByValue=True)["result"].get("value")
 
-    def click(self, text: str) -> None:
-        """The first element whose own text this is."""
-        self.js(f"document.evaluate({json.dumps(f'//*[text()={text!r}]')}, document).iterateNext().click()")
+    def click(self, text: str, *, after: str | None = None, shows: tuple[str, ...] = ()) -> None:
+        """The first element whose own text this is (`after` one with that text), until these words stand on the page.
+
+        A page that is being drawn anew loses a click.
+        """
+        way = f"//*[text()={text!r}]" if after is None else f"//*[text()={after!r}]/following::*[text()={text!r}][1]"
+        for tries_left in range(11, -1, -1):
+            self.js(f"document.evaluate({json.dumps(way)}, document).iterateNext().click()")
+            try:
+                self.wait_for(*shows, within_s=5)
+            except AssertionError:
+                if not tries_left:
+                    raise
+            else:
+                return
 
     def wait_for(self, *words: str, within_s: float = 60) -> str:
         """The page's text, once all of these words stand in it."""

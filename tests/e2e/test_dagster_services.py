@@ -232,7 +232,6 @@ def test_an_asset_page_shows_row_counts_columns_and_the_way_of_each_field(up, ta
     tab.open(f"{up.url}/assets/core_lead")
     tab.wait_for("Row count", "from Lead.Email (crm), leads.meta.email (prm).", "source to target")
     keep(tab, "asset")
-    way = "//*[text()='source to target']/following::*[text()='[Show Markdown]'][1]"
-    tab.js(f"document.evaluate({way!r}, document).iterateNext().click()")
-    tab.wait_for("source\ttransform\ttarget", "crm.Lead.Email\tread as email\tlead.email")
+    told = ("source\ttransform\ttarget", "crm.Lead.Email\tread as email\tlead.email")
+    tab.click("[Show Markdown]", after="source to target", shows=told)
     keep(tab, "source-to-target")

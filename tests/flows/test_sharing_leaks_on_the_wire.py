@@ -64,7 +64,7 @@ def known_of(bench: Bench) -> list[tuple[Audience, dict[str, Any]]]:
 def test_what_500_random_policies_deny_is_in_no_request_log_or_error_text(
     offered: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger="prm_sync")
     rng = random.Random(20261122)
     people, texts = known_of(offered), [n for n in texts_of("lead") if n in fields_of("lead")]
     assert len(people) >= 3
