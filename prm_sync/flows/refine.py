@@ -36,7 +36,7 @@ def refine(app: App, entities: Sequence[str] | None = None, *, dagster_run_id: s
         run.report = report
         for connection, stream in app.mapped_streams(entities):
             _catch_up(app, connection, stream, run.id, report)
-        for name in entities or app.entities:
+        for name in golden.waiting(app.db, {name: app.golden_hash(name) for name in entities or app.entities}):
             refine_entity(app, name, report)
         if "order" in (entities or app.entities):
             tell_late(app, report)

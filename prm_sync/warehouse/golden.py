@@ -60,6 +60,18 @@ def _sql_id(entity: str) -> str:
     return f"'{entity}_' || left(md5(s.connection || '/' || s.stream || '/' || s.remote_id), 16)"
 
 
+def waiting(db: sa.Engine, policy_hashes: Mapping[str, str]) -> list[str]:
+    """Of these entities (each with the hash of its policy) those of which source rows wait to be refined."""
+    done = "coalesce((SELECT upto FROM core.progress WHERE step = 'refine:{0}' AND policy_hash = :{0}), 0)"
+    asked = " UNION ALL ".join(
+        f"SELECT '{name}' WHERE EXISTS (SELECT FROM core.{name}_source WHERE touched > {done.format(name)})"
+        for name in policy_hashes
+    )
+    with db.begin() as tx:
+        found = set(tx.execute(sa.text(asked), dict(policy_hashes)).scalars())
+    return [name for name in policy_hashes if name in found]
+
+
 def refine_chunk(
     db: sa.Engine, entity: Entity, *, policy_hash: str, survive: Survive, cluster: Cluster, now: datetime,
     never_null: Sequence[str] = (), chunk_rows: int = CHUNK_ROWS, at_least: int = 1, like: Like | None = None,
