@@ -239,7 +239,7 @@ class _Comparing:
             connection, stream = self.connection, self.stream.name
             found = reconciliation.golden_differing(tx, self.app.entities[name], connection, stream, ids)
             if found and self.repair:
-                reconciliation.touch(tx, name, connection, stream, list(found), source.change_number(tx, name))
+                source.touch(tx, name, connection, stream, list(found), source.change_number(tx, name))
                 self.found.mended += len(found.keys() - out.keys())
             out |= found
         return out

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from prm_sync.warehouse import bulk
+from prm_sync.warehouse import marts
 from prm_sync.warehouse.views import entity_of
 
 LOCK = "incentive_check"  #: the name under which the change numbers of these rows are given out
@@ -95,27 +95,10 @@ def write(
     tx: sa.Connection, partners: Sequence[str], rows: Iterable[Sequence[Any]], touched: int, now: datetime
 ) -> int:
     """Replace the rows of these partners, in the order of `COLUMNS`; returns how many differ from before."""
-    bulk.stage(tx, "checked", "mart.incentive_check", COLUMNS, rows)
-    names, told = ", ".join(COLUMNS), COLUMNS[3:]
-    ours, theirs = (", ".join(f"{row}.{c}" for c in told) for row in ("s", "excluded"))
-    gone = tx.execute(
-        sa.text(
-            "DELETE FROM mart.incentive_check s WHERE partner_id = ANY(:ids) AND NOT EXISTS "
-            "(SELECT FROM pg_temp.checked m "
-            "WHERE (m.partner_id, m.programme, m.basis) = (s.partner_id, s.programme, s.basis))"
-        ),
-        {"ids": list(partners)},
-    ).rowcount
-    made = tx.execute(
-        sa.text(
-            f"INSERT INTO mart.incentive_check AS s ({names}, as_of, touched) SELECT {names}, :now, :touched "
-            "FROM pg_temp.checked ON CONFLICT (partner_id, programme, basis) DO UPDATE SET "
-            f"{', '.join(f'{c} = excluded.{c}' for c in (*told, 'as_of', 'touched'))} "
-            f"WHERE ({ours}) IS DISTINCT FROM ({theirs})"
-        ),
-        {"now": now, "touched": touched},
-    ).rowcount
-    return int(made) + int(gone)
+    return marts.keep(
+        tx, "mart.incentive_check", ("partner_id", "programme", "basis"), COLUMNS, rows, touched=touched, now=now,
+        among="s.partner_id = ANY(:ids)", given={"ids": list(partners)},
+    )  # fmt: skip
 
 
 # --- for people ---------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from prm_sync.warehouse import bulk, offers, performance, registrations
+from prm_sync.warehouse import marts, offers, performance, registrations
 from prm_sync.warehouse.views import entity_of
 
 LOCK = "target_pacing"  #: the name under which the change numbers of these rows are given out
@@ -67,22 +67,10 @@ def write(
     tx: sa.Connection, followed: Sequence[str], rows: Iterable[Sequence[Any]], touched: int, now: datetime
 ) -> int:
     """Keep these rows, in the order of `COLUMNS`, and none but of targets in `followed`; returns how many differ."""
-    bulk.stage(tx, "paced", "mart.target_pacing", COLUMNS, rows)
-    names, told = ", ".join(COLUMNS), COLUMNS[1:]
-    ours, theirs = (", ".join(f"{row}.{c}" for c in told) for row in ("s", "excluded"))
-    gone = tx.execute(
-        sa.text("DELETE FROM mart.target_pacing WHERE target_id <> ALL(:ids)"), {"ids": list(followed)}
-    ).rowcount
-    made = tx.execute(
-        sa.text(
-            f"INSERT INTO mart.target_pacing AS s ({names}, as_of, touched) SELECT {names}, :now, :touched "
-            "FROM pg_temp.paced ON CONFLICT (target_id) DO UPDATE SET "
-            f"{', '.join(f'{c} = excluded.{c}' for c in (*told, 'as_of', 'touched'))} "
-            f"WHERE ({ours}) IS DISTINCT FROM ({theirs})"
-        ),
-        {"now": now, "touched": touched},
-    ).rowcount
-    return int(made) + int(gone)
+    return marts.keep(
+        tx, "mart.target_pacing", ("target_id",), COLUMNS, rows, touched=touched, now=now,
+        among="s.target_id <> ALL(:ids)", given={"ids": list(followed)},
+    )  # fmt: skip
 
 
 # --- for people ---------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from prm_sync.rules.performance import CaseRow, DealRow, OfferRow, Performance, TargetRow
-from prm_sync.warehouse import bulk
+from prm_sync.warehouse import marts
 from prm_sync.warehouse.views import entity_of
 
 LOCK = "partner_performance"  #: the name under which the mart's change numbers are given out
@@ -132,28 +132,11 @@ def target_rows(tx: sa.Connection, partners: Sequence[str]) -> list[TargetRow]:
 
 def write(tx: sa.Connection, partners: Sequence[str], rows: Sequence[Performance], touched: int, now: datetime) -> int:
     """Replace the months of these partners; only rows that differ are touched. Returns how many."""
-    bulk.stage(tx, "measured", "mart.partner_performance", _COLUMNS, ([getattr(r, c) for c in _COLUMNS] for r in rows))
-    values = ", ".join(f"m.{c}" for c in _COLUMNS)
-    sets = ", ".join(f"{c} = excluded.{c}" for c in (*_COLUMNS[2:], "as_of", "touched"))
-    compared = _COLUMNS[2:]
-    changed = tx.execute(
-        sa.text(
-            f"INSERT INTO mart.partner_performance AS p ({', '.join(_COLUMNS)}, as_of, touched) "
-            f"SELECT {values}, :now, :touched FROM pg_temp.measured m "
-            f"ON CONFLICT (partner_id, period) DO UPDATE SET {sets} "
-            f"WHERE ({', '.join(f'p.{c}' for c in compared)}) "
-            f"IS DISTINCT FROM ({', '.join(f'excluded.{c}' for c in compared)})"
-        ),
-        {"now": now, "touched": touched},
-    ).rowcount
-    gone = tx.execute(
-        sa.text(
-            "DELETE FROM mart.partner_performance p WHERE partner_id = ANY(:ids) AND NOT EXISTS "
-            "(SELECT FROM pg_temp.measured m WHERE m.partner_id = p.partner_id AND m.period = p.period)"
-        ),
-        {"ids": list(partners)},
-    ).rowcount
-    return int(changed) + int(gone)
+    return marts.keep(
+        tx, "mart.partner_performance", ("partner_id", "period"), _COLUMNS,
+        ([getattr(r, c) for c in _COLUMNS] for r in rows), touched=touched, now=now,
+        among="s.partner_id = ANY(:ids)", given={"ids": list(partners)},
+    )  # fmt: skip
 
 
 def latest(tx: sa.Connection) -> Sequence[sa.Row[Any]]:

@@ -129,17 +129,6 @@ def golden_differing(
     return {r.remote_id: list(r.fields) for r in found}
 
 
-def touch(tx: sa.Connection, entity: str, connection: str, stream: str, ids: Sequence[str], touched: int) -> None:
-    """The next refine derives the golden records of these anew."""
-    tx.execute(
-        sa.text(
-            f"UPDATE core.{entity}_source SET touched = :touched "
-            "WHERE connection = :c AND stream = :s AND remote_id = ANY(:ids)"
-        ),
-        {"touched": touched, "c": connection, "s": stream, "ids": list(ids)},
-    )
-
-
 def arrived_before(tx: sa.Connection, entity: str, connection: str, stream: str, ids: Sequence[str]) -> None:
     """Give rows that had to be made again an arrival number of before: a new one says that nobody knows the record.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from prm_sync.warehouse import bulk
+from prm_sync.warehouse import marts
 from prm_sync.warehouse.views import entity_of
 
 LOCK = "partner_standing"  #: the name under which the change numbers of these rows are given out
@@ -50,23 +50,7 @@ def feedback(tx: sa.Connection) -> dict[str, tuple[str, int]]:
 
 def write(tx: sa.Connection, rows: Iterable[Sequence[Any]], touched: int, now: datetime) -> int:
     """Keep the standing of all partners, in the order of `COLUMNS`; returns how many rows differ from before."""
-    bulk.stage(tx, "stands", "mart.partner_standing", COLUMNS, rows)
-    names, told = ", ".join(COLUMNS), COLUMNS[1:]
-    ours, theirs = (", ".join(f"{row}.{c}" for c in told) for row in ("s", "excluded"))
-    changed = tx.execute(
-        sa.text(
-            f"INSERT INTO mart.partner_standing AS s ({names}, as_of, touched) "
-            f"SELECT {names}, :now, :touched FROM pg_temp.stands ON CONFLICT (partner_id) DO UPDATE SET "
-            f"{', '.join(f'{c} = excluded.{c}' for c in (*told, 'as_of', 'touched'))} "
-            f"WHERE ({ours}) IS DISTINCT FROM ({theirs})"
-        ),
-        {"now": now, "touched": touched},
-    ).rowcount
-    gone = tx.exec_driver_sql(
-        "DELETE FROM mart.partner_standing s WHERE NOT EXISTS "
-        "(SELECT FROM pg_temp.stands m WHERE m.partner_id = s.partner_id)"
-    ).rowcount
-    return int(changed) + int(gone)
+    return marts.keep(tx, "mart.partner_standing", ("partner_id",), COLUMNS, rows, touched=touched, now=now)
 
 
 def by_state(tx: sa.Connection) -> dict[str, int]:
