@@ -119,7 +119,8 @@ def _policies(source: ProjectFile, findings: Findings) -> Policies:
     with findings.about("policies"):
         policies, problems = read_policies(source.folders("policies"), source.project.connections)
         for problem in problems:
-            findings.add("problem", "policies", str(problem), terminal.WRONG)
+            with findings.about("policies"):
+                raise problem
         if not problems:
             findings.add("ok", "policies", ", ".join(NAMES))
         return policies

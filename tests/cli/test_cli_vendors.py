@@ -156,11 +156,13 @@ def test_check_tells_every_mistake_of_every_file(vendors_cli: Cli, vendors: Vend
     )
     vendors_cli.text("mappings/salesforce/case.yaml", "from: salesforce.Case\nto: caze\nfields: {}\n")
     vendors_cli.text("policies/routing.yaml", "sore: 1\n")
+    vendors_cli.text("policies/targets.yaml", "behind_below: 7\nalert_aft: 0.5\n")
     vendors_cli.write(connections=vendors.connections(), mappings="mappings", policies="policies")
     found = problems(vendors_cli("check", "--json", code=2).json)
     assert any("lead.yaml:4: " in p and 'did you mean "last_name"' in p for p in found)
     assert any("case.yaml:2: " in p for p in found)
-    assert any(p.startswith("policies: ") and "routing.yaml:1: " in p for p in found)
+    for place in ("routing.yaml:1: ", "targets.yaml:1: ", "targets.yaml:2: "):  # each a finding of its own
+        assert [p for p in found if p.startswith("policies: ") and p.count(".yaml:") == 1 and place in p], place
 
 
 def test_a_connection_that_stands_twice_is_told_with_its_line(vendors_cli: Cli) -> None:
