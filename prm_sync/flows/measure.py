@@ -43,7 +43,9 @@ def measure(app: App, parts: Sequence[str] = (), *, dagster_run_id: str | None =
 
 def _performance(app: App, now: datetime, report: FlowReport) -> None:
     """Performance per partner and month, for the partners of whom something changed."""
-    upto = _mark(app, "opportunity", offers.LOCK, offers.CASES.lock, registrations.CREDITS, "target", "partner")
+    upto = source.mark(
+        app.db, "opportunity", offers.LOCK, offers.CASES.lock, registrations.CREDITS, "target", "partner"
+    )
     hash_ = f"{DEFINITION_VERSION}|{app.currency}"
     with app.db.begin() as tx:
         partners = mart.changed_partners(tx, progress.upto(tx, "measure", hash_))
@@ -78,8 +80,8 @@ def _standing(app: App, now: datetime, report: FlowReport) -> None:
 
 def _service(app: App, now: datetime, report: FlowReport) -> None:
     """Who serves which account and deal, for those of which something changed; once a month, for all."""
-    upto = _mark(
-        app, "account", "opportunity", "lead", "partner", "deal_registration", "activity", "feedback", offers.LOCK,
+    upto = source.mark(
+        app.db, "account", "opportunity", "lead", "partner", "deal_registration", "activity", "feedback", offers.LOCK,
         registrations.CREDITS, mart.LOCK,
     )  # fmt: skip
     month = now.astimezone(UTC).strftime("%Y-%m-01")
@@ -95,7 +97,7 @@ def _service(app: App, now: datetime, report: FlowReport) -> None:
 def _incentives(app: App, now: datetime, report: FlowReport) -> None:
     """What partners earned beside what they claim, for the partners of whom something changed."""
     policy = app.policies.incentives
-    upto = _mark(app, "order", "incentive_claim", "partner", "opportunity", registrations.CREDITS)
+    upto = source.mark(app.db, "order", "incentive_claim", "partner", "opportunity", registrations.CREDITS)
     with app.db.begin() as tx:
         partners = incentives.changed_partners(tx, progress.upto(tx, "measure:incentives", policy.version))
         checked: list[incentive_rules.Check] = []
@@ -130,11 +132,6 @@ def _text(value: str | int | None) -> str | None:
 def _signals(app: App, _now: datetime, report: FlowReport) -> None:
     """Signals of demand, for the partners in whose regions it changed."""
     tell_demand(app, report)
-
-
-def _mark(app: App, *names: str) -> int:
-    """All changes of these up to that number are committed."""
-    return min(source.mark(app.db, name) for name in names)
 
 
 Part = Callable[[App, datetime, FlowReport], None]

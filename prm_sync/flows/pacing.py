@@ -36,7 +36,7 @@ def keep_pacing(app: App, now: datetime, report: FlowReport) -> None:
     An alert `behind_plan` is given once when a target falls behind, and once when it was missed.
     """
     day, policy = now.astimezone(UTC).date(), app.policies.targets
-    upto = min(source.mark(app.db, name) for name in mart.READS)
+    upto = source.mark(app.db, *mart.READS)
     hash_ = f"{PACING_VERSION}|{policy.version}|{app.currency}|{day}"
     with app.db.begin() as tx:
         changed = mart.changed_partners(tx, progress.upto(tx, STEP, hash_))

@@ -184,7 +184,7 @@ def _since(app: App, mapping: StreamMapping) -> tuple[int, str]:
 def _marks(app: App, mapping: StreamMapping) -> tuple[int, int, str]:
     """(after, upto, hash): look at what changed after `after`; once that is written down, all up to `upto` is done."""
     scope = scope_of(app.connector(mapping.connection).kind, mapping)
-    upto = min(source.mark(app.db, name) for name in targets.counted(mapping.entity, scope))
+    upto = source.mark(app.db, *targets.counted(mapping.entity, scope))
     after, hash_ = _since(app, mapping)
     return after, upto, hash_
 

@@ -27,7 +27,7 @@ def recommend(app: App, now: datetime, report: FlowReport) -> None:
     policy = app.policies.recommendations
     day = now.astimezone(UTC).date()
     hash_ = f"{policy.version}|{day}" if policy.enabled else policy.version
-    upto = min(source.mark(app.db, name) for name in (*recommendations.READS, service.LOCK))
+    upto = source.mark(app.db, *recommendations.READS, service.LOCK)
     with app.db.begin() as tx:
         after = progress.upto(tx, STEP, hash_)
         if after and not (policy.enabled and recommendations.changed_since(tx, after)):

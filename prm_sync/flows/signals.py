@@ -18,7 +18,7 @@ def tell_demand(app: App, report: FlowReport) -> None:
     policy, routing, now = app.policies.signals, app.policies.routing, app.clock()
     months = whole_months(now, policy.published_months)
     hash_ = f"{policy.version}|{routing.version}|{months[0]}"
-    upto = min(source.mark(app.db, name) for name in signals.READS)
+    upto = source.mark(app.db, *signals.READS)
     with app.db.begin() as tx:
         after = progress.upto(tx, STEP, hash_)
         if after and not signals.changed_since(tx, after):

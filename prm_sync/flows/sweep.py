@@ -27,7 +27,7 @@ def sweep(app: App, kind: Routed, now: datetime, run_id: str, report: FlowReport
 
     A PRM that could not be read keeps the offers of its own partners open, and no others.
     """
-    upto, book = min(source.mark(app.db, name) for name in kind.fates), kind.book
+    upto, book = source.mark(app.db, *kind.fates), kind.book
     with app.db.begin() as tx:
         touched = source.change_number(tx, book.lock)
         streams = [(m.connection, m.stream) for m in kind.answering(app)]

@@ -12,12 +12,11 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from prm_sync.warehouse import bulk, offers, source
-from prm_sync.warehouse.views import entity_of
+from prm_sync.warehouse.views import entity_of, live
 from prm_sync.warehouse.views_deals import PROTECTED
 
 Kind = Literal["registration", "opportunity", "account", "lead"]
 Ids = dict[Kind, list[str]]
-LIVE = "merged_into IS NULL AND {0}.deleted_at IS NULL AND {0}.is_test IS NOT TRUE"
 HOLDING = ("approved", "converted", "won")  #: states in which the PRM has approved it
 ASKED = ("submitted", "under_review", "pending_approval")
 LOCK = "registered_deal"  #: the name under which change numbers of decisions and their deals are given out
@@ -27,7 +26,7 @@ PAGE = 20_000
 def mark(db: sa.Engine) -> int:
     """The number up to which all changes of what claims are made of are committed."""
     read = ("deal_registration", "opportunity", "account", "partner", "lead", offers.LOCK, LOCK)
-    return min(source.mark(db, name) for name in read)
+    return source.mark(db, *read)
 
 
 def parted(tx: sa.Connection) -> str:
@@ -103,17 +102,17 @@ OTHERS: Mapping[str, str] = {
                coalesce(a.name, o.name) AS company, a.domain, a.tax_id, a.country, NULL AS email, o.product,
                CASE WHEN o.stage = 'won' THEN {CLOSED} END AS closed_at
         FROM core.opportunity o {_BUYER}
-        WHERE coalesce(o.stage, '') <> 'lost' AND o.{LIVE.format("o")} AND o.id""",
+        WHERE coalesce(o.stage, '') <> 'lost' AND {live("o")} AND o.id""",
     "account": f"""
         SELECT 'account' AS kind, a.id, CASE WHEN a.partner_ref IS NOT NULL THEN {entity_of("partner=a.partner_ref")}
                END AS partner_id, a.created_at AS since, a.name AS company, a.domain, a.tax_id, a.country,
                NULL AS email, NULL AS product, NULL::timestamptz AS closed_at
-        FROM core.account a WHERE a.{LIVE.format("a")} AND a.id""",
+        FROM core.account a WHERE {live("a")} AND a.id""",
     "lead": f"""
         SELECT DISTINCT ON (l.id) 'lead' AS kind, l.id, o.partner_id, coalesce(o.answered_at, o.offered_at) AS since,
                l.company, l.domain, NULL AS tax_id, l.country, l.email, l.product, NULL::timestamptz AS closed_at
         FROM ledger.lead_offer o JOIN core.lead l ON l.id = o.lead_id
-        WHERE o.state = 'accepted' AND o.partner_stage IS DISTINCT FROM 'lost' AND l.{LIVE.format("l")} AND l.id""",
+        WHERE o.state = 'accepted' AND o.partner_stage IS DISTINCT FROM 'lost' AND {live("l")} AND l.id""",
 }  # fmt: skip
 _LAST = {"lead": "ORDER BY l.id, o.rank DESC"}
 _TABLES: Mapping[str, str] = {
@@ -148,7 +147,7 @@ def registrations(tx: sa.Connection, ids: Collection[str]) -> Sequence[sa.Row[An
             LEFT JOIN LATERAL (
                 SELECT coalesce(m.merged_into, m.id) AS id FROM core.opportunity m WHERE m.prm_registration_id = r.id
                 ORDER BY m.deleted_at IS NOT NULL, m.arrived LIMIT 1) own ON true
-            WHERE r.status = ANY(:states) AND r.partner_ref IS NOT NULL AND r.{LIVE.format("r")} AND r.id = ANY(:ids)
+            WHERE r.status = ANY(:states) AND r.partner_ref IS NOT NULL AND {live("r")} AND r.id = ANY(:ids)
             """
         ),
         {"states": [*HOLDING, *ASKED], "ids": list(ids)},

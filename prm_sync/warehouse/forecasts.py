@@ -9,13 +9,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from prm_sync.warehouse import bulk, offers
-from prm_sync.warehouse.views import entity_of
+from prm_sync.warehouse.views import entity_of, live
 
 COLUMNS = (
     "kind", "subject_id", "partner_id", "name", "last_day", "leads", "stranded", "stranded_in", "offers",
     "registrations", "freed", "lead_ids", "rule_version", "as_of",
 )  # fmt: skip
-_KEPT = "merged_into IS NULL AND {0}.deleted_at IS NULL AND {0}.is_test IS NOT TRUE"
 _HOLDER = f"coalesce({entity_of('partner=c.partner_ref')}, p.id)"
 _BY_KEY = "LEFT JOIN core.partner p ON p.partner_key = c.partner_key AND p.merged_into IS NULL AND p.deleted_at IS NULL"
 BATCH = 20_000
@@ -34,11 +33,11 @@ def running_out(
             SELECT x.* FROM (
                 SELECT 'certificate' AS kind, c.id, {_HOLDER} AS partner_id, c.name, c.expires_on AS last
                 FROM core.certification c {_BY_KEY} WHERE c.name IS NOT NULL AND c.expires_on BETWEEN :today AND :until
-                  AND coalesce(c.status, 'granted') = ANY(:held) AND c.{_KEPT.format("c")}
+                  AND coalesce(c.status, 'granted') = ANY(:held) AND {live("c")}
                 UNION ALL
                 SELECT 'agreement', c.id, {_HOLDER}, coalesce(c.number, c.kind, c.id), c.expires_on
                 FROM core.agreement c {_BY_KEY} WHERE c.expires_on BETWEEN :today AND :until
-                  AND c.status = ANY(:in_force) AND c.{_KEPT.format("c")}
+                  AND c.status = ANY(:in_force) AND {live("c")}
                 UNION ALL
                 SELECT 'protection', r.id, r.partner_id, coalesce(r.account_name, r.number, r.id), r.last
                 FROM (SELECT r.*, ((r.until - interval '1 microsecond') AT TIME ZONE 'UTC')::date AS last
@@ -57,7 +56,7 @@ _PROTECTED = f"""
                  ELSE v.protected_until END AS until
      FROM core.deal_registration r LEFT JOIN ledger.registration_decision v ON v.registration_id = r.id
      WHERE (r.status IN ('approved', 'converted') OR v.outcome = 'approve')
-       AND r.partner_ref IS NOT NULL AND r.{_KEPT.format("r")}) r
+       AND r.partner_ref IS NOT NULL AND {live("r")}) r
 """
 
 

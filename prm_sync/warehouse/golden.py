@@ -125,6 +125,7 @@ class _Chunk:
         self.external = _external(entity)
         self.never_null = never_null
         self.touched = 0
+        self.own_id = partial(entity_id, entity.name)
         self.alike: list[tuple[int, int]] = []
         self.clashes: list[ClashRow] = []
         self.settled: list[tuple[str, str, list[tuple[Any, ...]]]] = []
@@ -133,8 +134,7 @@ class _Chunk:
     def run(self) -> Refined:
         self._sql("SET LOCAL synchronous_commit = off")  # a chunk that gets lost is refined again
         self.touched = int(self._sql("SELECT nextval('core.change_seq')").scalar_one())
-        own_id = partial(entity_id, self.name)
-        apart = merges.taken_apart(self.tx, self.name, self.after, self.upto, self.now, self.cluster, own_id)
+        apart = merges.taken_apart(self.tx, self.name, self.after, self.upto, self.now, self.cluster, self.own_id)
         self._load_batch()
         apart |= self._match_by_likeness()
         merged_ids, assigned = self._clusters()
@@ -188,8 +188,9 @@ class _Chunk:
         if self.like is None:
             return set()
         self.alike, withdrawn = self.like(self.tx, self.now)
-        own_id = partial(entity_id, self.name)
-        parted = merges.unlinked(self.tx, self.name, withdrawn, self.now, self.cluster, own_id) if withdrawn else set()
+        if not withdrawn:
+            return set()
+        parted = merges.unlinked(self.tx, self.name, withdrawn, self.now, self.cluster, self.own_id)
         if parted:
             self._sql(
                 "UPDATE pg_temp.batch b SET entity_id = x.entity_id FROM core.crosswalk x "

@@ -9,12 +9,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from prm_sync.warehouse import marts
-from prm_sync.warehouse.views import entity_of
+from prm_sync.warehouse.views import entity_of, live
 
 LOCK = "incentive_check"  #: the name under which the change numbers of these rows are given out
 COLUMNS = ("partner_id", "programme", "basis", "currency", "earned", "claimed", "paid", "state", "claims",
            "rule_version")  # fmt: skip
-_LIVE = "{0}.merged_into IS NULL AND {0}.deleted_at IS NULL AND {0}.is_test IS NOT TRUE"
 _SELLER = f"CASE WHEN o.partner_ref IS NOT NULL THEN {entity_of('partner=o.partner_ref')} END"
 _CLAIMANT = f"coalesce({entity_of('partner=c.partner_ref')}, p.id)"
 _BY_KEY = "LEFT JOIN core.partner p ON p.partner_key = c.partner_key AND p.merged_into IS NULL AND p.deleted_at IS NULL"
@@ -47,12 +46,12 @@ def sales(tx: sa.Connection, partners: Sequence[str]) -> Sequence[sa.Row[Any]]:
                 SELECT 'orders' AS kind, o.id, {_SELLER} AS partner_id, o.amount AS amount_minor, o.currency,
                        (coalesce(o.ordered_at, o.created_at, o.valid_from) AT TIME ZONE 'UTC')::date AS "on", o.product
                 FROM core."order" o WHERE o.partner_ref IS NOT NULL AND o.amount IS NOT NULL AND o.currency IS NOT NULL
-                  AND o.status IS DISTINCT FROM 'cancelled' AND {_LIVE.format("o")}
+                  AND o.status IS DISTINCT FROM 'cancelled' AND {live("o")}
                 UNION ALL
                 SELECT 'sourced_deals', d.id, c.partner_id, c.amount, c.currency,
                        coalesce(d.close_date, (d.closed_at AT TIME ZONE 'UTC')::date), d.product
                 FROM ledger.deal_credit c JOIN core.opportunity d ON d.id = c.opportunity_id
-                WHERE c.is_primary AND {_LIVE.format("d")}) s
+                WHERE c.is_primary AND {live("d")}) s
             JOIN core.partner p ON p.id = s.partner_id
             WHERE s.partner_id = ANY(:ids) AND s."on" IS NOT NULL
             """
@@ -82,7 +81,7 @@ def claims(tx: sa.Connection, partners: Sequence[str]) -> Sequence[sa.Row[Any]]:
                     FROM core.deal_registration r
                     LEFT JOIN ledger.registration_decision v ON v.registration_id = r.id
                     WHERE r.number IS NOT NULL GROUP BY 1) r ON r.number = c.deal_number
-                WHERE c.amount IS NOT NULL AND {_LIVE.format("c")}) n
+                WHERE c.amount IS NOT NULL AND {live("c")}) n
             LEFT JOIN core."order" o ON o.id = n.order_id
             WHERE n.partner_id = ANY(:ids)
             """

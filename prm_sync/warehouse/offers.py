@@ -12,7 +12,7 @@ import msgspec
 import sqlalchemy as sa
 
 from prm_sync.warehouse import bulk
-from prm_sync.warehouse.views import entity_of
+from prm_sync.warehouse.views import entity_of, live
 
 LOCK = "lead_offer"  #: the entity name under which the ledger's change numbers are given out
 
@@ -173,7 +173,7 @@ def certificates(tx: sa.Connection) -> dict[str, list[tuple[str, str | None, dat
         tx,
         f"""
         SELECT {_HOLDER} AS partner_id, c.name, c.status, c.issued_on, c.expires_on
-        FROM core.certification c {_BY_KEY} WHERE c.name IS NOT NULL AND c.{_KEPT}
+        FROM core.certification c {_BY_KEY} WHERE c.name IS NOT NULL AND {live("c")}
         """,
     )
 
@@ -184,13 +184,12 @@ def agreements(tx: sa.Connection) -> dict[str, list[tuple[str, date | None, date
         tx,
         f"""
         SELECT {_HOLDER} AS partner_id, c.status, c.effective_on, c.expires_on
-        FROM core.agreement c {_BY_KEY} WHERE c.status IS NOT NULL AND c.{_KEPT}
+        FROM core.agreement c {_BY_KEY} WHERE c.status IS NOT NULL AND {live("c")}
         """,
     )
 
 
 _HOLDER = f"coalesce({entity_of('partner=c.partner_ref')}, p.id)"
-_KEPT = "merged_into IS NULL AND c.deleted_at IS NULL AND c.is_test IS NOT TRUE"
 _BY_KEY = (
     "LEFT JOIN core.partner p ON p.partner_key = c.partner_key AND p.merged_into IS NULL AND p.deleted_at IS NULL"
 )

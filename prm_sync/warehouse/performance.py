@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from prm_sync.rules.performance import CaseRow, DealRow, OfferRow, Performance, TargetRow
 from prm_sync.warehouse import marts
-from prm_sync.warehouse.views import entity_of
+from prm_sync.warehouse.views import entity_of, live
 
 LOCK = "partner_performance"  #: the name under which the mart's change numbers are given out
 _COLUMNS = (
@@ -104,10 +104,8 @@ def deal_rows(tx: sa.Connection, partners: Sequence[str]) -> list[DealRow]:
 
 
 _CLOSED_ON = "coalesce(d.close_date, (d.closed_at AT TIME ZONE 'UTC')::date)"
-AGREED = (
-    "t.merged_into IS NULL AND t.deleted_at IS NULL AND t.is_test IS NOT TRUE AND t.status IS DISTINCT FROM 'draft'"
-)  #: SQL: whether the target `t` was agreed on, and is of no test
-_COUNTED = "d.merged_into IS NULL AND d.deleted_at IS NULL AND d.is_test IS NOT TRUE"
+AGREED = f"{live('t')} AND t.status IS DISTINCT FROM 'draft'"  #: SQL: whether the target `t` was agreed on
+_COUNTED = live("d")
 
 
 def target_rows(tx: sa.Connection, partners: Sequence[str]) -> list[TargetRow]:

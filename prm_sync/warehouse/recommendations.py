@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from prm_sync.warehouse import bulk, measured
+from prm_sync.warehouse.views import live
 
 STREAM = "customers"
 READS = ("account", "contact", "opportunity", "order", "lead", "feedback", "partner")
@@ -36,16 +37,12 @@ class Telling:
     said: tuple[str | int | date | None, ...]  #: `_FIELDS`
 
 
-def _live(row: str) -> str:
-    return f"{row}.merged_into IS NULL AND {row}.deleted_at IS NULL AND {row}.is_test IS NOT TRUE"
-
-
 def _at(entity: str, kind: str, row: str, day: str, product: str, more: str) -> str:
     """The records of an account: (account, kind, day in UTC, product, currency, amount)."""
     money = f"{row}.currency, {row}.amount" if entity in ("opportunity", "order") else "NULL, NULL"
     return (
         f"SELECT n.id, '{kind}' AS kind, cast({day} AS date) AS day, {product} AS product, {money} "
-        f'FROM core."{entity}" {row} JOIN named n ON n.ref = {row}.account_ref WHERE {_live(row)} AND {more}'
+        f'FROM core."{entity}" {row} JOIN named n ON n.ref = {row}.account_ref WHERE {live(row)} AND {more}'
     )
 
 
@@ -63,7 +60,7 @@ _EVENTS = " UNION ALL ".join(
         _at("lead", "lead", "l", _ASKED, "l.product", _LEAD),
         (
             f"SELECT b.id, 'lead', cast({_ASKED} AS date), l.product, NULL, NULL FROM core.lead l JOIN core.account b "
-            f"ON b.domain = l.domain WHERE {_live('l')} AND {_live('b')} AND l.account_ref IS NULL AND {_LEAD}"
+            f"ON b.domain = l.domain WHERE {live('l')} AND {live('b')} AND l.account_ref IS NULL AND {_LEAD}"
         ),
         _at("feedback", "need", "f", "f.at AT TIME ZONE 'UTC'", "f.product",
             "f.subject IN ('customer', 'product', 'service') AND f.consent_evidence IS NOT NULL AND "
@@ -98,12 +95,12 @@ COUNTED = f"""
     consent AS (
         SELECT n.id, min(c.id) FILTER (WHERE c.consent_evidence <> '') AS contact_id,
                bool_or(c.do_not_share IS TRUE) AS refused
-        FROM core.contact c JOIN named n ON n.ref = c.account_ref WHERE {_live('c')} GROUP BY n.id
+        FROM core.contact c JOIN named n ON n.ref = c.account_ref WHERE {live('c')} GROUP BY n.id
     ),
     served AS (
         SELECT s.entity_id AS id, s.partner_id, p.products
         FROM mart.partner_service s JOIN core.partner p ON p.id = s.partner_id
-        WHERE s.entity = 'account' AND {_live('p')}
+        WHERE s.entity = 'account' AND {live('p')}
     ),
     suits AS (
         SELECT DISTINCT ON (e.id) e.id, e.product FROM event e JOIN served s ON s.id = e.id
@@ -115,7 +112,7 @@ COUNTED = f"""
            s.partner_id, CASE WHEN c.refused THEN NULL ELSE c.contact_id END AS contact_id,
            coalesce(p.won, 0) AS won, t.orders, t.opportunities, t.leads, t.needs, t.bought_days, q.product
     FROM tally t
-    JOIN core.account a ON a.id = t.id AND {_live('a')} AND a.kind IS DISTINCT FROM 'person'
+    JOIN core.account a ON a.id = t.id AND {live('a')} AND a.kind IS DISTINCT FROM 'person'
     JOIN served s ON s.id = a.id
     JOIN (SELECT id, min(ref) AS ref FROM named GROUP BY id) r ON r.id = a.id
     LEFT JOIN place p ON p.id = a.id

@@ -11,7 +11,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from prm_sync.warehouse.views import entity_of
+from prm_sync.warehouse.views import entity_of, live
 
 LOCK = "partner_service"  #: the name under which the change numbers of these rows are given out
 _TOLD = (
@@ -23,7 +23,6 @@ _READ = (
     "core.account", "core.opportunity", "core.lead", "core.partner", "core.deal_registration", "core.activity",
     "core.feedback", "ledger.lead_offer", "ledger.credit_change", "mart.partner_performance",
 )  # fmt: skip
-_LIVE = "{0}.merged_into IS NULL AND {0}.deleted_at IS NULL AND {0}.is_test IS NOT TRUE"
 
 
 def bring_up_to_date(tx: sa.Connection, after: int, month: str, touched: int, now: datetime) -> tuple[int, int]:
@@ -78,11 +77,11 @@ WITH offer AS (
          coalesce({_SOLD}, d.id) AS deal_id, greatest(o.touched, l.touched) AS changed
   FROM ledger.lead_offer o JOIN core.lead l ON l.id = o.lead_id
   LEFT JOIN (SELECT {entity_of("lead=p.lead_ref")} AS lead_id, max(p.id) AS id FROM core.opportunity p
-             WHERE p.lead_ref IS NOT NULL AND {_LIVE.format("p")} GROUP BY 1) d ON d.lead_id = l.id
-  WHERE o.state IN ('accepted', 'declined') AND {_LIVE.format("l")}
+             WHERE p.lead_ref IS NOT NULL AND {live("p")} GROUP BY 1) d ON d.lead_id = l.id
+  WHERE o.state IN ('accepted', 'declined') AND {live("l")}
 ), deal AS (
   SELECT d.id, {entity_of("account=d.account_ref")} AS account_id, d.touched
-  FROM core.opportunity d WHERE d.account_ref IS NOT NULL AND {_LIVE.format("d")}
+  FROM core.opportunity d WHERE d.account_ref IS NOT NULL AND {live("d")}
     AND (d.touched > :after OR d.id IN (SELECT deal_id FROM offer)
          OR d.id IN (SELECT opportunity_id FROM ledger.registration_decision)
          OR d.id IN (SELECT opportunity_id FROM ledger.deal_credit WHERE partner_id <> ''))
@@ -91,19 +90,19 @@ WITH offer AS (
          coalesce(CASE WHEN r.opportunity_ref IS NOT NULL THEN {entity_of("opportunity=r.opportunity_ref")} END,
                   v.opportunity_id) AS deal_id, r.touched
   FROM core.deal_registration r JOIN ledger.registration_decision v ON v.registration_id = r.id
-  WHERE r.partner_ref IS NOT NULL AND {_LIVE.format("r")}
+  WHERE r.partner_ref IS NOT NULL AND {live("r")}
 ), activity AS (
   SELECT f.id, {entity_of("partner=f.partner_ref")} AS partner_id, {entity_of("account=f.account_ref")} AS account_id,
          f.type, f.at, f.touched
   FROM core.activity f WHERE f.partner_ref IS NOT NULL AND f.account_ref IS NOT NULL AND f.at IS NOT NULL
-    AND {_LIVE.format("f")}
+    AND {live("f")}
 ), feedback AS (
   SELECT f.id, coalesce({entity_of("account=f.account_ref")}, a.id) AS account_id, f.at, f.touched,
          coalesce({entity_of("partner=f.partner_ref")}, p.id) AS partner_id
   FROM core.feedback f
   LEFT JOIN core.partner p ON p.partner_key = f.partner_key AND p.merged_into IS NULL AND p.deleted_at IS NULL
   LEFT JOIN core.account a ON a.account_number = f.account_number AND a.merged_into IS NULL AND a.deleted_at IS NULL
-  WHERE (f.account_ref IS NOT NULL OR f.account_number IS NOT NULL) AND {_LIVE.format("f")}
+  WHERE (f.account_ref IS NOT NULL OR f.account_number IS NOT NULL) AND {live("f")}
 ), deed AS (
   SELECT account_id, deal_id, partner_id, 'offer' AS source, CASE WHEN state = 'accepted' AND
            partner_stage IS DISTINCT FROM 'lost' THEN answered_at END AS serves_since,

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from prm_sync.warehouse import measured
-from prm_sync.warehouse.views import entity_of
+from prm_sync.warehouse.views import entity_of, live
 
 STREAM = "demand"
 READS = ("lead", "opportunity", "order", "case", "account", "partner")
@@ -30,16 +30,12 @@ class Asked:
     round_to: int
 
 
-def _live(row: str) -> str:
-    return f"{row}.merged_into IS NULL AND {row}.deleted_at IS NULL AND {row}.is_test IS NOT TRUE"
-
-
 def _at_account(measure: str, entity: str, row: str, at: str, country: str, region: str, more: str = "") -> str:
     """What an account's record says, at the place of the account where it names none itself."""
     account = entity_of(f"account={row}.account_ref")
     return (
         f"SELECT '{measure}', {at}, {country}, {region}, {row}.product, a.id FROM core.\"{entity}\" {row} "
-        f"JOIN core.account a ON a.id = {account} WHERE {_live(row)} {more}"
+        f"JOIN core.account a ON a.id = {account} WHERE {live(row)} {more}"
     )
 
 
@@ -47,7 +43,7 @@ def _at_account(measure: str, entity: str, row: str, at: str, country: str, regi
 _LEADS = f"""
     SELECT 'leads' AS measure, coalesce(l.created_at, l.valid_from) AT TIME ZONE 'UTC' AS at, l.country, l.region,
            l.product, coalesce('domain ' || l.domain, l.id) AS customer
-    FROM core.lead l WHERE {_live('l')}
+    FROM core.lead l WHERE {live('l')}
 """
 EVENTS = " UNION ALL ".join(
     (

@@ -38,9 +38,13 @@ def change_number(tx: sa.Connection, entity: str) -> int:
     return int(tx.exec_driver_sql("SELECT nextval('core.change_seq')").scalar_one())
 
 
-def mark(db: sa.Engine, entity: str) -> int:
-    """The newest change number of the entity of which all changes up to it are committed."""
-    with db.begin() as tx:
+def mark(db: sa.Engine, *entities: str) -> int:
+    """The newest change number up to which all changes of these entities are committed."""
+    return min(_mark(db, entity) for entity in entities)
+
+
+def _mark(db: sa.Engine, entity: str) -> int:
+    with db.begin() as tx:  # of its own: nobody is waited for while the locks of another entity are held
         lock(tx, f"change:{entity}")
         lock(tx, f"golden:{entity}")  # golden records get their numbers while pages go on being staged
         return int(tx.exec_driver_sql("SELECT last_value FROM core.change_seq").scalar_one())

@@ -41,6 +41,11 @@ def views_mark(tables: Tables) -> str:
     return "views " + hashlib.sha256("\n".join(view_statements(tables)).encode()).hexdigest()[:16]
 
 
+def live(row: str) -> str:
+    """SQL for a golden record that counts: it is there, it is no other one, and it is no test."""
+    return f"{row}.merged_into IS NULL AND {row}.deleted_at IS NULL AND {row}.is_test IS NOT TRUE"
+
+
 def entity_of(reference: str) -> str:
     """SQL that says which entity a reference column means, as subselect over the crosswalk."""
     kind, column = reference.split("=", 1)
