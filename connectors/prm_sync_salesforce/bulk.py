@@ -9,9 +9,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final
 
-from prm_sync.connect import ConnectorError, Stream, Unavailable
+from prm_sync.connect import ConnectorError, Record, Stream, Unavailable, Undecoded
 from prm_sync_salesforce.remote import Remote, server_time
 from prm_sync_salesforce.rows import records_of_csv
 
@@ -111,14 +112,12 @@ def result_pages(remote: Remote, job: Job, locator: str | None) -> Iterator[Resu
             return
 
 
-def page_records(remote: Remote, page: ResultPage, columns: Sequence[str], stream: Stream) -> list[dict[str, object]]:
-    """The records of a result page. Raises Unavailable where the server counts otherwise: the page came damaged."""
-    records = records_of_csv(page.content, columns, stream)
-    if page.rows is not None and page.rows != len(records):
-        where = f"{remote.context.connection}: a bulk page of {stream.name}"
-        counts = f"has {len(records)} rows, the server says {page.rows}"
-        raise Unavailable(f"{where} {counts}; it is read again later")
-    return records
+def page_records(remote: Remote, page: ResultPage, columns: Sequence[str], stream: Stream) -> Sequence[Record]:
+    """The records of a result page; not decoded yet where the server says how many they are."""
+    decode = partial(
+        records_of_csv, columns=tuple(columns), stream=stream, connection=remote.context.connection, count=page.rows
+    )
+    return decode(page.content) if page.rows is None else Undecoded(page.content, decode, page.rows)
 
 
 def forget(remote: Remote, job: Job) -> None:

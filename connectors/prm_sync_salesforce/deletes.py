@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from prm_sync.connect import CursorExpired, Stream
 from prm_sync_salesforce import soql
-from prm_sync_salesforce.remote import Remote, records_of
+from prm_sync_salesforce.remote import Remote
+from prm_sync_salesforce.rows import records_of_json
 
 MASTER: Final = "MasterRecordId"  #: of a merge's loser: the record that is left; only objects that can merge have it
 MINUTE: Final = timedelta(minutes=1)  #: getDeleted ignores seconds and wants a window of a minute at least
@@ -37,10 +38,10 @@ def deleted_since(remote: Remote, stream: Stream, since: str, log_since: str) ->
     conditions = ["IsDeleted = true", *soql.from_time(stream.modified or "", since)]
     columns = ["Id", *(f.name for f in stream.fields if f.name == MASTER)]
     page, moment = remote.first_page(soql.select(columns, stream.name, conditions), deleted=True)
-    rows = records_of(page)
+    rows = records_of_json(bytes(page.records))
     if not page.done and page.nextRecordsUrl:
         for more in remote.next_pages(page.nextRecordsUrl):
-            rows += records_of(more)
+            rows += records_of_json(bytes(more.records))
     binned = [r["Id"] for r in rows]
     logged, covered = _logged(remote, stream, log_since, moment)
     # Who is in the log and not in the bin was purged, or brought back.

@@ -17,12 +17,16 @@ from collections.abc import Collection, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cache
 from itertools import pairwise
 from typing import Any
 from urllib.parse import quote_plus
 
+import msgspec
+
 from prm_sync.connect import (
     ConnectorError,
+    ContractBroken,
     Cursor,
     CursorExpired,
     Deletes,
@@ -30,11 +34,13 @@ from prm_sync.connect import (
     Page,
     Stream,
     Unavailable,
+    Undecoded,
     ahead,
 )
 from prm_sync_salesforce import bulk, soql
 from prm_sync_salesforce.deletes import deleted_since
-from prm_sync_salesforce.remote import RawPage, Remote, records_of
+from prm_sync_salesforce.remote import RawPage, Remote
+from prm_sync_salesforce.rows import records_of_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,14 +177,15 @@ def _paged(remote: Remote, window: Window, expected: int | None) -> Iterator[Pag
                     break
                 if raw is None:
                     return
-                records = records_of(raw)
-                given += len(records)
-                ordered = ordered and _in_order(records, window, moment)
+                content = bytes(raw.records)
+                places = _places(remote, window, content)
+                given += len(places)
+                ordered = ordered and _in_order(places, window, moment)
                 if ordered:
-                    window = _moved(records, window, moment)
+                    window = _moved(places, window, moment)
                 last = raw.done or raw.nextRecordsUrl is None
                 cursor = window.end() if last else window.place() if ordered and window.stamp is not None else None
-                yield Page(records, cursor=cursor, total=total)
+                yield Page(Undecoded(content, records_of_json, len(places)), cursor=cursor, total=total)
         if lost:
             restarts += 1
             about = {"connection": remote.context.connection, "stream": window.stream.name, "given": given}
@@ -189,32 +196,50 @@ def _chain(remote: Remote, first: RawPage) -> Generator[RawPage, None, None]:
     """The first page and those after it, which are fetched while the consumer works."""
     yield first
     if not first.done and first.nextRecordsUrl:
-        following = ahead(remote.next_pages(first.nextRecordsUrl))
+        following = ahead(remote.next_pages(first.nextRecordsUrl), 1)
         try:
             yield from following
         finally:
             following.close()
 
 
-def _in_order(records: list[dict[str, Any]], window: Window, moment: datetime) -> bool:
+Place = tuple[str, str]  #: time of change and id
+
+
+def _places(remote: Remote, window: Window, content: bytes) -> list[Place]:
+    """Where each record stands, without decoding the rest of it. Raises ContractBroken where one has no id."""
+    try:
+        return [(p.modified or "", p.id) for p in _place_decoder(window.modified).decode(content)]
+    except msgspec.ValidationError:
+        where = f"{remote.context.connection}: a page of {window.stream.name}"
+        raise ContractBroken(f"{where} has records without Id or {window.modified} as they should be") from None
+
+
+@cache
+def _place_decoder(modified: str) -> msgspec.json.Decoder[list[Any]]:
+    fields: list[tuple[str, Any, Any]] = [("id", str, msgspec.NODEFAULT), ("modified", str | None, None)]
+    place = msgspec.defstruct("Place", fields, rename={"id": "Id", "modified": modified})
+    return msgspec.json.Decoder(list[place])  # type: ignore[valid-type]
+
+
+def _in_order(places: list[Place], window: Window, moment: datetime) -> bool:
     """Whether the rows come in (modified, Id) order, so that the last of them is a place to go on from.
 
     A row that changed after the query began shows its new time in the middle of the page. It is not a sign of disorder:
     its time is past `moment`, and the next window brings it again.
     """
-    modified, latest = window.modified, _as_stamp(moment)
-    places = [(r[modified] or "", r["Id"]) for r in records]
+    latest = _as_stamp(moment)
     places = [p for p in places if p[0] <= latest]
     if window.stamp is not None and places and places[0] <= (window.stamp, window.id or ""):
         return False
     return all(a < b for a, b in pairwise(places))
 
 
-def _moved(records: list[dict[str, Any]], window: Window, moment: datetime) -> Window:
+def _moved(places: list[Place], window: Window, moment: datetime) -> Window:
     latest = _as_stamp(moment)
-    for record in reversed(records):
-        if record[window.modified] and record[window.modified] <= latest:
-            return replace(window, stamp=record[window.modified], id=record["Id"])
+    for stamp, id_ in reversed(places):
+        if stamp and stamp <= latest:
+            return replace(window, stamp=stamp, id=id_)
     return window
 
 
@@ -227,7 +252,7 @@ def _unstamped(remote: Remote, stream: Stream, columns: tuple[str, ...]) -> Iter
     first, _ = remote.first_page(soql.select(columns, stream.name, (), ("Id",)))
     with closing(_chain(remote, first)) as pages:
         for raw in pages:
-            yield Page(records_of(raw), total=first.totalSize)
+            yield Page(records_of_json(bytes(raw.records)), total=first.totalSize)
 
 
 # --- by bulk jobs -------------------------------------------------------------------------------------------------

@@ -15,10 +15,10 @@ from prm_sync.connect import Context, ContractBroken, Http, StatusRule, Unavaila
 from prm_sync_salesforce.config import SalesforceConfig
 from prm_sync_salesforce.errors import classify
 from prm_sync_salesforce.login import Login
+from prm_sync_salesforce.rows import records_of_json
 
 FREES_S: Final = 3_600.0  #: the quota is of the last 24 hours: within an hour some of it comes back
 NO_DATE_S: Final = 300.0  #: how wrong our own clock is taken to be where an answer has no Date header
-NUL: Final = rb"\u0000"  #: as JSON writes it
 _USAGE = re.compile(r"(?:^|[;\s])api-usage=(\d+)/(\d+)")
 # The load balancer's own words for "again"; both are retried by long-lived clients.
 _RULES: Final = {
@@ -75,10 +75,10 @@ class Remote:
     def rows(self, soql: str, *, deleted: bool = False) -> list[dict[str, Any]]:
         """All rows of a small query, without `attributes`."""
         page, _ = self.first_page(soql, deleted=deleted)
-        found = records_of(page)
+        found = records_of_json(bytes(page.records))
         if not page.done and page.nextRecordsUrl:
             for more in self.next_pages(page.nextRecordsUrl):
-                found += records_of(more)
+                found += records_of_json(bytes(more.records))
         return found
 
     def _batch(self) -> dict[str, str]:
@@ -102,17 +102,6 @@ class Remote:
 
     def close(self) -> None:
         self.http.close()
-
-
-def records_of(page: RawPage) -> list[dict[str, Any]]:
-    """The records of a page without their `attributes`, and without NUL in texts (no database takes it)."""
-    records: list[dict[str, Any]] = msgspec.json.decode(page.records)
-    for record in records:
-        record.pop("attributes", None)
-    if NUL in bytes(page.records):
-        for record in records:
-            record |= {n: v.replace("\0", "") or None for n, v in record.items() if isinstance(v, str) and "\0" in v}
-    return records
 
 
 def server_time(response: httpx.Response) -> datetime:

@@ -1,30 +1,51 @@
-"""CSV of the Bulk API made the same records as REST gives: null for an empty cell, numbers, booleans, `+0000`."""
+"""Bytes to records, which are the same by REST and by the Bulk API: no `attributes`, no NUL, null for an empty cell."""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
-from prm_sync.connect import ContractBroken, Stream
+import msgspec
 
+from prm_sync.connect import ContractBroken, Stream, Unavailable
+
+NUL: Final = rb"\u0000"  #: as JSON writes it
 _BOM = "\ufeff"
 csv.field_size_limit(2**31 - 1)  # a long text area holds more than the module's 128 KB
 
 
-def records_of_csv(content: bytes, columns: Sequence[str], stream: Stream) -> list[dict[str, Any]]:
+def records_of_json(content: bytes) -> list[dict[str, Any]]:
+    """The records of a JSON list without their `attributes`, and without NUL in texts (no database takes it)."""
+    records: list[dict[str, Any]] = msgspec.json.decode(content)
+    for record in records:
+        record.pop("attributes", None)
+    if NUL in content:
+        for record in records:
+            record |= {n: v.replace("\0", "") or None for n, v in record.items() if isinstance(v, str) and "\0" in v}
+    return records
+
+
+def records_of_csv(
+    content: bytes, columns: Sequence[str], stream: Stream, connection: str, count: int | None = None
+) -> list[dict[str, Any]]:
     """The records of one result page. `columns` is what was selected, in its order: used where a page has no header.
 
-    Raises ContractBroken for a page that is not the CSV of these columns.
+    Raises ContractBroken for a page that is not the CSV of these columns, and Unavailable where the server counts
+    otherwise: the page came damaged.
     """
     try:
-        return _records(content, columns, {f.name: f.type for f in stream.fields})
+        records = _records(content, columns, {f.name: f.type for f in stream.fields})
     except (ValueError, csv.Error) as error:
         # The error's text may quote the cell: only its kind is told.
         raise ContractBroken(
             f"a bulk result page of {stream.name} is not the CSV that was asked for ({type(error).__name__})"
         ) from None
+    if count is not None and count != len(records):
+        where = f"{connection}: a bulk page of {stream.name}"
+        raise Unavailable(f"{where} has {len(records)} rows, the server says {count}; it is read again later")
+    return records
 
 
 def _records(content: bytes, columns: Sequence[str], kinds: Mapping[str, str]) -> list[dict[str, Any]]:

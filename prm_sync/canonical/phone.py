@@ -9,6 +9,7 @@ are the same (tests/canonical compares them over tens of thousands of numbers).
 from __future__ import annotations
 
 import re
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -75,7 +76,8 @@ def _answer(text: str, region: str | None) -> tuple[str | None, str]:
         return None, "too long for a telephone number"
     try:
         parsed = phonenumbers.parse(_first_number(text), region)
-    except phonenumbers.NumberParseException:
+    except phonenumbers.NumberParseException as wrong:
+        traceback.clear_frames(wrong.__traceback__)  # the library's hold it, and all that called: a cycle
         return None, "not a telephone number" if region else "not an international telephone number"
     if not phonenumbers.is_valid_number(parsed):
         return None, NOT_VALID

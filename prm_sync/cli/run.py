@@ -91,10 +91,6 @@ class Runs:
     plans: list[Plan] = field(default_factory=list)  #: of a dry run: what its pushes would change
 
     def all(self) -> None:
-        from prm_sync.flows.measure import measure
-        from prm_sync.flows.push import push
-        from prm_sync.flows.route import route
-
         verbs = self.choice.verbs
         if Verb.PULL in verbs and Verb.REFINE in verbs:
             with self._refining() as meanwhile:
@@ -105,10 +101,16 @@ class Runs:
         elif Verb.REFINE in verbs:
             self._refine(FlowReport("refine", ""))
         if Verb.ROUTE in verbs:
+            from prm_sync.flows.route import route
+
             self.one("route", "", lambda: route(self.app))
         if Verb.MEASURE in verbs:
+            from prm_sync.flows.measure import measure
+
             self.one("measure", "", lambda: measure(self.app))
         if Verb.PUSH in verbs:
+            from prm_sync.flows.push import push
+
             for connection, stream in self.choice.pushes(self.app):
                 self.one("push", f"{connection}.{stream}", partial(push, self.app, connection, stream))
 

@@ -237,6 +237,7 @@ class Http:
         good = response.status_code in call.ok
         if not (good and stream):
             response.read()
+            response.stream = httpx.ByteStream(b"")  # httpx's own knows the response: a cycle keeps megabytes of body
         if not good:
             raise self._status_failure(response, call)
 

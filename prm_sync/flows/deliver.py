@@ -27,7 +27,7 @@ from prm_sync.flows.report import FlowReport
 from prm_sync.rules import reconcile
 from prm_sync.warehouse import outbox, source
 from prm_sync.warehouse.outbox import Settled
-from prm_sync.warehouse.source import Trouble
+from prm_sync.warehouse.records import Trouble
 
 log = logging.getLogger(__name__)
 

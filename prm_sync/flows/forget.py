@@ -23,7 +23,7 @@ from prm_sync.warehouse import forgetting, outbox
 from prm_sync.warehouse.db import alone
 from prm_sync.warehouse.forgetting import Found
 from prm_sync.warehouse.outbox import Intent
-from prm_sync.warehouse.raw import Encoded
+from prm_sync.warehouse.records import Encoded
 from prm_sync.warehouse.runs import Run, running
 
 log = logging.getLogger(__name__)

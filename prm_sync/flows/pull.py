@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain
 
 import sqlalchemy as sa
 
 from prm_sync.app import App, StreamMapping
 from prm_sync.connect.ahead import ahead
 from prm_sync.connect.protocol import CursorExpired, Deletes, Page, QuotaSpent, RateLimited, Session, Stream
+from prm_sync.connect.undecoded import Undecoded
 from prm_sync.errors import ConfigError
-from prm_sync.flows import drift
+from prm_sync.flows import drift, translate
+from prm_sync.flows.beside import prepared_beside
 from prm_sync.flows.bury import bury
 from prm_sync.flows.forget import strangers_only
+from prm_sync.flows.preparing import Maker, Prepared, Recipe, prepare, rarely_collecting
 from prm_sync.flows.report import FlowReport, State
-from prm_sync.flows.translate import Mapped, mapped, translate
 from prm_sync.warehouse import indexes, raw, tombstones
+from prm_sync.warehouse.records import Encoded, encode
 from prm_sync.warehouse.runs import Run, running
 
 log = logging.getLogger(__name__)
 
 AHEAD_PAGES = 1  #: pages read while one is being staged
-LARGE = 50_000  #: records of a first read from which on indexes are made afterwards
+LARGE = 50_000  #: records of a first read from which on indexes are made afterwards, and pages in a process beside
 
 Mappings = Sequence[StreamMapping]
-Prepared = tuple[Page, list[raw.Encoded], "list[Mapped] | None"]
+Ready = Prepared | list[Encoded]
+"""A page as far as it can be made without the warehouse: all of it, where the stream was empty; else what it holds."""
 OnPage = Callable[[int, int | None], None]  #: records so far, records in all where the remote says
 
 
@@ -116,13 +120,13 @@ class _Reading:
         watch = raw.SeenIds(self.app.db, state) if marked_again or by_absence else None
         pages, position, empty = 0, None, bool(full and had)
         try:
-            for page, records, ready in self._pages(state, now):
+            for page, ready in self._pages(state, now):
                 empty = empty and not page.records
                 if watch is not None or empty:  # the position comes last: half a read must not hide what is absent
                     position, page = page.cursor or position, replace(page, cursor=None)
-                self._keep(state, page, records, now, ready, now_hash)
+                self._keep(state, page, ready, now, now_hash)
                 if watch is not None:
-                    watch.add(e.received.remote_id for e in records)
+                    watch.add(ready.ids if isinstance(ready, Prepared) else (e.received.remote_id for e in ready))
                 pages += 1
                 if self.on_page is not None:
                     self.on_page(self.report.numbers.get("read", 0), page.total)
@@ -154,28 +158,43 @@ class _Reading:
         with self.app.db.begin() as tx:
             raw.forget_cursor(tx, state)
 
-    def _pages(self, state: raw.StreamState, mappings: Mappings) -> Iterator[Prepared]:
+    def _pages(self, state: raw.StreamState, mappings: Mappings) -> Iterator[tuple[Page, Ready]]:
         """The pages, each worked on as far as that goes without the warehouse, while an earlier one is written.
 
         In a stream that was empty all is new, so that its rows can be made before; else only what is news is mapped.
         """
+        strangers = strangers_only(self.app, self.connection, self.stream.name)
+        makers = [Maker.of(m.compiled, m.match_keys) for m in mappings]
+        whole = strangers is None and all(maker.plain for maker in makers)
 
-        def prepared() -> Iterator[Prepared]:
+        def here(page: Page) -> Ready:
+            if state.only_new and whole:
+                return prepare(state, makers, page.records, seen_at=self.started_at, run_id=self.run.id)
+            records = encode(state, page.records)
+            return records if strangers is None else strangers(records)
+
+        def ready() -> Iterator[tuple[Page, Ready]]:
             fields = [f.name for f in self.stream.fields]
-            strangers = strangers_only(self.app, self.connection, self.stream.name)
-            for page in ahead(self.session.read(self.stream, state.cursor, fields), AHEAD_PAGES):
-                records = raw.encode(state, page.records)
-                if strangers is not None:
-                    records = strangers(records)
-                ready = [mapped(state, m, (e.received for e in records)) for m in mappings] if state.only_new else None
-                yield page, records, ready
+            pages = iter(self.session.read(self.stream, state.cursor, fields))
+            for first in pages:
+                following = chain([first], pages)
+                if state.only_new and whole and mappings and _is_large(first):
+                    yield from prepared_beside(following, self._recipe(state, mappings), here)
+                else:
+                    with closing(ahead(following, AHEAD_PAGES)) as read:
+                        yield from ((page, here(page)) for page in read)
 
-        return ahead(prepared(), AHEAD_PAGES)
+        return ahead(ready(), AHEAD_PAGES)
+
+    def _recipe(self, state: raw.StreamState, mappings: Mappings) -> Recipe:
+        return Recipe(
+            state.connection, state.stream, state.key, state.modified, self.started_at, self.run.id,
+            tuple(m.spec for m in mappings), self.app.policies.identity,
+        )  # fmt: skip
 
     def _keep(
-        self, state: raw.StreamState, page: Page, records: Sequence[raw.Encoded], mappings: Mappings,
-        ready: Sequence[Mapped] | None, mapping_hash: str | None,
-    ) -> None:  # fmt: skip
+        self, state: raw.StreamState, page: Page, ready: Ready, mappings: Mappings, mapping_hash: str | None
+    ) -> None:
         if state.only_new and state.records == 0 and (page.total or 0) >= LARGE:
             for mapping in mappings:
                 with self.app.db.begin() as tx:
@@ -183,25 +202,35 @@ class _Reading:
         with self.app.db.begin() as tx:
             # Page and cursor would be lost together, and read again.
             tx.exec_driver_sql("SET LOCAL synchronous_commit = off")
-            staged = raw.stage(tx, state, records, seen_at=self.started_at, run_id=self.run.id)
-            if page.deleted or page.merged:
-                self._tell(tx, state, [*page.deleted, *page.merged], "marked", page.merged)
-            translate(
-                tx, state, mappings, staged, at=self.started_at, run_id=self.run.id, report=self.report,
-                ready=ready if len(staged.new) == len(records) else None,
-            )  # fmt: skip
+            if not self._add(tx, state, page, ready, mappings):
+                self._stage(tx, state, page, ready, mappings)
             raw.keep_cursor(tx, state, page.cursor, mapping_hash)
-        self.report.add(
-            pages=1, read=len(page.records),
-            new=len(staged.new), changed=len(staged.changed), unchanged=staged.unchanged,
-        )  # fmt: skip
+        self.report.add(pages=1, read=len(page.records))
+        about = {"connection": self.connection, "stream": self.stream.name, "records": len(page.records)}
+        log.info("page staged", extra=about)
+
+    def _add(self, tx: sa.Connection, state: raw.StreamState, page: Page, ready: Ready, mappings: Mappings) -> bool:
+        """Whether the page could be kept as it was prepared: all of it is new, and means what it says."""
+        if not isinstance(ready, Prepared) or page.deleted or page.merged or not translate.is_plain(tx, state):
+            return False
+        if not (state.only_new and raw.add(tx, state, ready.packed, len(ready.ids))):
+            return False
+        translate.add(tx, state, mappings, ready.rows, at=self.started_at, run_id=self.run.id, report=self.report)
+        self.report.add(new=len(ready.ids), changed=0, unchanged=0)
+        return True
+
+    def _stage(self, tx: sa.Connection, state: raw.StreamState, page: Page, ready: Ready, mappings: Mappings) -> None:
+        """Keep what of the page is news."""
+        records = encode(state, page.records) if isinstance(ready, Prepared) else ready
+        staged = raw.stage(tx, state, records, seen_at=self.started_at, run_id=self.run.id)
+        if page.deleted or page.merged:
+            self._tell(tx, state, [*page.deleted, *page.merged], "marked", page.merged)
+        translate.translate(
+            tx, state, mappings, staged, at=self.started_at, run_id=self.run.id, report=self.report
+        )
+        self.report.add(new=len(staged.new), changed=len(staged.changed), unchanged=staged.unchanged)
         if staged.outlived:
             self.report.add(outlived=staged.outlived)
-        log.info(
-            "page staged",
-            extra={"connection": self.connection, "stream": self.stream.name, "records": len(page.records),
-                   "new": len(staged.new), "changed": len(staged.changed)},
-        )  # fmt: skip
 
     def _tell(
         self, tx: sa.Connection, state: raw.StreamState, ids: Sequence[str], how: tombstones.How,
@@ -233,15 +262,6 @@ class _Reading:
         return not left
 
 
-@contextmanager
-def rarely_collecting() -> Iterator[None]:
-    """Records make no cycles: looking for some after every 700 objects took a tenth of a big pull's time."""
-    before = gc.get_threshold()
-    gc.freeze()  # what is there already will stay: no need to look through it again
-    gc.set_threshold(50_000, 10, 10)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()
-
+def _is_large(first: Page) -> bool:
+    """Whether a read that begins so is worth a process beside this one."""
+    return (first.total or 0) >= LARGE and isinstance(first.records, Undecoded)

@@ -18,6 +18,7 @@ from prm_sync.rules import echo
 from prm_sync.rules.reconcile import same, value_at
 from prm_sync.warehouse import echoes, raw
 from prm_sync.warehouse.echoes import Pairs, Written
+from prm_sync.warehouse.records import Received
 
 Record = Mapping[str, Any]
 _UNKNOWN = datetime.min.replace(tzinfo=UTC)
@@ -42,7 +43,7 @@ def read_back(
     repeats: dict[str, set[str]] = {}
     news: dict[str, Written] = {}
 
-    def meant(received: raw.Received) -> raw.Received:
+    def meant(received: Received) -> Received:
         remote_id, record, changed_at = received
         known = written.get(remote_id)
         if known is None:

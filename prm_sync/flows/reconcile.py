@@ -23,7 +23,8 @@ from prm_sync.connect.ahead import ahead
 from prm_sync.connect.protocol import Deletes, Page, QuotaSpent, RateLimited, Record, Session, Stream
 from prm_sync.flows.bury import bury
 from prm_sync.flows.forget import strangers_only
-from prm_sync.flows.pull import AHEAD_PAGES, pull, rarely_collecting, stream_of, taken
+from prm_sync.flows.preparing import rarely_collecting
+from prm_sync.flows.pull import AHEAD_PAGES, pull, stream_of, taken
 from prm_sync.flows.refine import refine
 from prm_sync.flows.report import FlowReport, State
 from prm_sync.flows.translate import canonical, laid_over, translate
@@ -31,6 +32,7 @@ from prm_sync.rules import drift as drifted
 from prm_sync.rules.corrections import fingerprint
 from prm_sync.rules.reconcile import value_at
 from prm_sync.warehouse import drift, raw, reconciliation, source, tombstones
+from prm_sync.warehouse.records import encode, instant, received
 from prm_sync.warehouse.runs import Run, running
 
 log = logging.getLogger(__name__)
@@ -146,7 +148,7 @@ class _Comparing:
                 strangers = strangers_only(self.app, self.connection, self.stream.name)
                 for page in ahead(self.session.read(self.stream, None, self._fields()), AHEAD_PAGES):
                     if strangers is not None:
-                        shown = strangers(raw.encode(self.state, page.records))
+                        shown = strangers(encode(self.state, page.records))
                         page = replace(page, records=[e.received.record for e in shown])
                     self._page(page)
                     seen.add(str(r[self.stream.key]) for r in page.records)
@@ -211,7 +213,7 @@ class _Comparing:
         return missing, different, same, pending
 
     def _changed_just_now(self, record: Record) -> bool:
-        at = raw.instant(record.get(self.stream.modified)) if self.stream.modified else None
+        at = instant(record.get(self.stream.modified)) if self.stream.modified else None
         return at is not None and self.just_now is not None and at >= self.just_now
 
     def _other_fields(self, theirs: Record, ours: Mapping[str, Any]) -> list[str]:
@@ -223,10 +225,9 @@ class _Comparing:
         found: dict[str, list[str]] = {}
         if not records or self.state.mapping_hash != self.mapping_hash or self.state.behind:
             return found  # not mapped by these mappings yet: there is nothing to hold the rows to
-        received = raw.received(self.state, records)
-        received = laid_over(tx, self.state, received, self.run.started_at)
+        meant = laid_over(tx, self.state, received(self.state, records), self.run.started_at)
         for m in self.mappings:
-            made = canonical(tx, self.state, m, received, drifted.held(m.spec, self.gone))
+            made = canonical(tx, self.state, m, meant, drifted.held(m.spec, self.gone))
             found |= reconciliation.differing(tx, m.entity, m.compiled.columns, made.rows)
             there = reconciliation.still_there(tx, m.entity, self.connection, self.stream.name, made.skipped)
             found |= {i: ["*"] for i in there}
@@ -258,7 +259,7 @@ class _Comparing:
         mappings, mapping_hash = self._now
         ids = [str(r[self.stream.key]) for r in records]
         reconciliation.distrust(tx, self.connection, self.stream.name, ids)
-        staged = raw.stage(tx, state, raw.encode(state, records), seen_at=at, run_id=self.run.id)
+        staged = raw.stage(tx, state, encode(state, records), seen_at=at, run_id=self.run.id)
         translate(tx, state, mappings, staged, at=at, run_id=self.run.id, report=self.report)
         for name in dict.fromkeys(m.entity for m in self.mappings):
             reconciliation.arrived_before(tx, name, self.connection, self.stream.name, ids)

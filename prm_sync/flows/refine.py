@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 CATCH_UP_ROWS = 5_000
 LOOK_EVERY_S = 1.0  #: each look counts the rows that wait
+MEANWHILE_ROWS = 10_000  #: fewer wait
+REST = 1.5  #: of the time that refining beside a pull took, until it goes on
 
 
 def refine(app: App, entities: Sequence[str] | None = None, *, dagster_run_id: str | None = None) -> FlowReport:
@@ -78,21 +80,23 @@ def likeness(app: App, name: str) -> Like | None:
 
 @contextmanager
 def refining_meanwhile(
-    app: App, entities: Sequence[str], report: FlowReport, *, at_least: int = 50_000
+    app: App, entities: Sequence[str], report: FlowReport, *, at_least: int = MEANWHILE_ROWS
 ) -> Iterator[None]:
     """While the body pulls, a thread refines what it has staged: both halves of a big load at once.
 
-    It begins with `at_least` rows, and goes on when there are as many more: a chunk's cost has a part that grows with
-    what is there already.
+    A chunk's cost has a part that grows with what is there already: after each, the thread rests longer than it took.
     """
     stop = threading.Event()
     failed: list[BaseException] = []
 
     def work() -> None:
         try:
-            while not stop.wait(LOOK_EVERY_S):
+            rest_s = LOOK_EVERY_S
+            while not stop.wait(rest_s):
+                began = time.perf_counter()
                 for name in entities:
-                    refine_entity(app, name, report, at_least=max(at_least, report.numbers.get("refined", 0)))
+                    refine_entity(app, name, report, at_least=at_least)
+                rest_s = max(LOOK_EVERY_S, REST * (time.perf_counter() - began))
         except BaseException as e:  # noqa: BLE001 - raised in the caller's thread below
             failed.append(e)
 

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Literal
 
 import sqlalchemy as sa
 
 from prm_sync.app import StreamMapping
+from prm_sync.flows.preparing import Mapped, Rows, mapped
 from prm_sync.flows.readback import read_back, repeated_fields
 from prm_sync.flows.report import FlowReport
 from prm_sync.rules import drift as drifted
 from prm_sync.rules.corrections import Correction, corrected
 from prm_sync.rules.drift import Held
-from prm_sync.rules.mapping import Fault
-from prm_sync.warehouse import corrections, drift, late, raw, source, tombstones
+from prm_sync.warehouse import corrections, drift, echoes, late, raw, source, tombstones
 from prm_sync.warehouse.field_times import Ours
-from prm_sync.warehouse.source import Trouble
+from prm_sync.warehouse.records import Received, Trouble
 from prm_sync.warehouse.tables import MATCH_KEYS
 
 Of = Literal["page", "stock", "remapped"]
@@ -26,56 +26,46 @@ Of = Literal["page", "stock", "remapped"]
 _KEYS = slice(source.HEAD.index(MATCH_KEYS[0]), len(source.HEAD))  #: where the match keys stand in a row
 
 
-@dataclass(slots=True)
-class Mapped:
-    """What a mapping makes of some records."""
+def is_plain(tx: sa.Connection, state: raw.StreamState) -> bool:
+    """Whether new records mean what they say: nothing was written there, no field is held, none of them was gone."""
+    return not (
+        state.gone or drift.holding(tx, state.connection, state.stream)
+        or echoes.is_written(tx, state.connection, state.stream)
+    )  # fmt: skip
 
-    rows: list[source.Row] = field(default_factory=list)  #: as `source.write` takes them
-    skipped: list[str] = field(default_factory=list)  #: ids of those that the mapping passes over
-    troubles: list[Trouble] = field(default_factory=list)
 
-
-def mapped(state: raw.StreamState, mapping: StreamMapping, records: Iterable[raw.Received]) -> Mapped:
-    """The canonical rows of these records. Asks the warehouse nothing."""
-    made = Mapped()
-    run, keys_of = mapping.compiled.run, mapping.match_keys
-    connection, stream = state.connection, state.stream
-    add, faults = made.rows.append, list[Fault]()
-    for remote_id, record, time in records:
-        if error := record.get("__error__"):
-            made.troubles.append(Trouble(remote_id, "*", "unreadable_row", str(error), klass="permanent"))
-            continue
-        values = run(record, faults)
-        if faults:
-            made.troubles += [_trouble(remote_id, f) for f in faults]
-            faults.clear()
-        elif values is None:
-            made.skipped.append(remote_id)
-        if values is not None:
-            add((connection, stream, remote_id, time, None, *keys_of(values), *values))
-    return made
+def add(
+    tx: sa.Connection, state: raw.StreamState, mappings: Sequence[StreamMapping], made: Sequence[Rows], *,
+    at: datetime, run_id: str, report: FlowReport,
+) -> None:  # fmt: skip
+    """Keep what each mapping has made of a page of new records that mean what they say."""
+    for mapping, rows in zip(mappings, made, strict=True):
+        compiled = mapping.compiled
+        if rows.count:
+            source.add(tx, mapping.entity, compiled.columns, rows.lines)
+        source.quarantine(
+            tx, state.connection, state.stream, mapping.entity, rows.troubles,
+            mapping_hash=compiled.hash, at=at, run_id=run_id,
+        )  # fmt: skip
+        report.add(mapped=rows.count, quarantined=len(rows.troubles))
 
 
 def translate(
     tx: sa.Connection, state: raw.StreamState, mappings: Sequence[StreamMapping], staged: raw.Staged, *,
     at: datetime, run_id: str, report: FlowReport, of: Of = "page", same_records: bool = False,
-    ready: Sequence[Mapped] | None = None,
 ) -> None:  # fmt: skip
     """Map what is news of a page, for every entity the stream feeds; what cannot be mapped goes to quarantine.
 
     `same_records`: only the mapping is news: rows that it makes as they are stay untouched, and all behind them, too.
-    `ready`: what each mapping made of `staged.new`, where somebody has let it do so before.
     """
     if not (staged.new or staged.changed or staged.deleted or staged.late):
         return
     gone = drift.holding(tx, state.connection, state.stream)
     mended = replace(staged, changed=laid_over(tx, state, staged.changed, at))
     meant, repeats = read_back(tx, state, mended, at if of == "page" else None)
-    if meant is not mended:
-        ready = None
-    for n, mapping in enumerate(mappings):
+    for mapping in mappings:
         held = drifted.held(mapping.spec, gone)
-        new = canonical(tx, state, mapping, meant.new, held, known=False, ready=ready[n] if ready else None)
+        new = canonical(tx, state, mapping, meant.new, held, known=False)
         ours = None if mapping.alone or of == "remapped" else repeated_fields(mapping, repeats)
         _one(tx, state, mapping, meant, new, held, at, run_id, report, ours, same_records)
 
@@ -87,8 +77,9 @@ def _one(
     entity, compiled = mapping.entity, mapping.compiled
     changed = canonical(tx, state, mapping, staged.changed, held)
     if staged.late:  # what is wrong with them is of the past as well
-        past = [(r[:4], r[len(source.HEAD) :]) for r in mapped(state, mapping, staged.late).rows]
-        report.add(late=late.land(tx, entity, compiled.columns, past))
+        past = mapped(state, compiled.run, mapping.match_keys, staged.late).rows
+        values = [(r[:4], r[len(source.HEAD) :]) for r in past]
+        report.add(late=late.land(tx, entity, compiled.columns, values))
     touched = source.write(
         tx, entity, compiled.columns, compiled.unfilled, new.rows, changed.rows,
         ours=ours, at=at, differing=same_records,
@@ -112,22 +103,22 @@ def _one(
 
 
 def canonical(
-    tx: sa.Connection, state: raw.StreamState, mapping: StreamMapping, records: Sequence[raw.Received], held: Held, *,
-    known: bool = True, ready: Mapped | None = None,
+    tx: sa.Connection, state: raw.StreamState, mapping: StreamMapping, records: Sequence[Received], held: Held, *,
+    known: bool = True,
 ) -> Mapped:  # fmt: skip
     """The rows of these records. What is in trouble or held keeps the value it has, where the record is `known`."""
     if held.whole:
         why = "a field that `when` goes by is not what it was; see `prm-sync drift list`"
         return Mapped(troubles=[Trouble(r.remote_id, "*", "drift", why, klass="transient") for r in records])
-    made = ready or mapped(state, mapping, records)
+    made = mapped(state, mapping.compiled.run, mapping.match_keys, records)
     if (known and made.troubles) or held.fields:
         made.rows = _keep_held(tx, state, mapping, made.rows, made.troubles, held.fields)
     return made
 
 
 def laid_over(
-    tx: sa.Connection, state: raw.StreamState, records: list[raw.Received], at: datetime
-) -> list[raw.Received]:
+    tx: sa.Connection, state: raw.StreamState, records: list[Received], at: datetime
+) -> list[Received]:
     """The records with what people have corrected of them. A correction that the source has overtaken is over."""
     if not records:
         return records
@@ -142,10 +133,6 @@ def laid_over(
             corrections.end(tx, state.connection, state.stream, record.remote_id, over, by=corrections.SOURCE, at=at)
         out.append(record._replace(record=made))
     return out
-
-
-def _trouble(remote_id: str, fault: Fault) -> Trouble:
-    return Trouble(remote_id, "*" if fault.fatal else fault.field, str(fault.code), fault.reason, fault.source)
 
 
 def _keep_held(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from itertools import groupby, islice
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -21,7 +23,7 @@ from prm_sync.warehouse.matching import Like, kept_apart
 from prm_sync.warehouse.tables import MATCH_KEYS
 
 CHUNK_ROWS = 200_000
-DERIVED_AT_ONCE = 5_000  #: entities whose records are in memory together
+DERIVED_AT_ONCE = 2_000  #: entities whose records are in memory together
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,13 +205,18 @@ class _Chunk:
         """Entities that were found to be one, and for each row that is not alone its entity and why."""
         why: dict[int, str] = {}
         edges: list[tuple[int, int]] = []
-        for rows in self._sharing():
-            edges += [(rows[0], other) for other in rows[1:]]
-            why.update(dict.fromkeys(rows, "exact_key"))
+        groups = self._sharing()
+        known = self._known({n for rows in groups for n in rows})
+        for rows in groups:  # a copy belongs to the entity that it is one of, whatever we wrote into it since
+            own = [n for n in rows if n in known and not known[n].copy]
+            if len(own) > 1:
+                edges += [(own[0], other) for other in own[1:]]
+                why.update(dict.fromkeys(own, "exact_key"))
         if self.external:
             linked = self._sql(
                 "SELECT b.arrived, coalesce(w.arrived, g.arrived) AS root "
-                f'FROM pg_temp.batch b JOIN core."{self.name}" g ON g.id = b.external_id '
+                "FROM (SELECT * FROM pg_temp.batch WHERE external_id IS NOT NULL) b CROSS JOIN LATERAL "
+                f'(SELECT id, arrived, merged_into FROM core."{self.name}" WHERE id = b.external_id OFFSET 0) g '
                 f'LEFT JOIN core."{self.name}" w ON w.id = g.merged_into '
                 "WHERE b.entity_id IS DISTINCT FROM coalesce(w.id, g.id) "
                 f"AND NOT {merges.parted(self.name, 'b.entity_id', 'coalesce(w.id, g.id)')}"
@@ -227,49 +234,32 @@ class _Chunk:
             why.setdefault(b, "likeness")
         if not edges:
             return set(), {}
-        return self._assign(edges, why, merged)
+        return self._assign(edges, why, merged, known)
 
-    def _sharing(self) -> Iterator[list[int]]:
-        """Arrival numbers of the rows that share a key with a row of the batch, key by key.
-
-        A copy that we made belongs to the entity that it is a copy of, whatever we wrote into it since.
-        """
+    def _sharing(self) -> list[list[int]]:
+        """Arrival numbers of the rows that share a key with a row of the batch, key by key."""
+        groups: list[list[int]] = []
         for key in MATCH_KEYS:
-            groups = self._sql(
+            groups += self._sql(
                 f"SELECT array_agg(s.arrived ORDER BY s.arrived) FROM (SELECT DISTINCT {key} FROM pg_temp.batch "
                 f"WHERE {key} IS NOT NULL AND NOT copy) b JOIN core.{self.name}_source s USING ({key}) "
                 f"GROUP BY {key} HAVING count(*) > 1"
-            ).scalars().all()  # fmt: skip
-            copies = self._copies({n for rows in groups for n in rows}) if groups else set()
-            for rows in groups:
-                own = [n for n in rows if n not in copies]
-                if len(own) > 1:
-                    yield own
-
-    def _copies(self, arrived: Iterable[int]) -> set[int]:
-        """Those of these rows that we wrote ourselves."""
-        self._nodes(arrived)
-        return set(
-            self._sql(
-                f"SELECT s.arrived FROM pg_temp.nodes n JOIN core.{self.name}_source s ON s.arrived = n.arrived "
-                f"JOIN core.crosswalk x ON x.entity = '{self.name}' AND x.connection = s.connection "
-                f"AND x.remote_id = s.remote_id AND x.stream = s.stream WHERE x.matched_by IN {merges.COPIES}"
-            ).scalars()
-        )
+            ).scalars()  # fmt: skip
+        return groups
 
     def _assign(
-        self, edges: list[tuple[int, int]], why: dict[int, str], merged: Sequence[merges.Edge]
-    ) -> tuple[set[str], dict[int, tuple[str, str]]]:
+        self, edges: list[tuple[int, int]], why: dict[int, str], merged: Sequence[merges.Edge],
+        known: Mapping[int, sa.Row[Any]],
+    ) -> tuple[set[str], dict[int, tuple[str, str]]]:  # fmt: skip
         nodes = {n for edge in edges for n in edge}
-        have = {r.arrived: r for r in self._known(nodes)}
-        known = [
+        have = {n: known[n] for n in nodes & known.keys()} | self._known(nodes - known.keys())
+        before = [
             (row.root, row.arrived)
             for row in have.values()
             if row.entity_id is not None and row.root is not None and row.root != row.arrived
         ]
-        roots = self.cluster(known + edges, kept_apart(self.tx, self.name))
-        missing = set(roots.values()) - set(have)
-        have.update({r.arrived: r for r in self._known(missing)})
+        roots = self.cluster(before + edges, kept_apart(self.tx, self.name))
+        have |= self._known(set(roots.values()) - have.keys())
         losers: dict[str, tuple[str, str]] = {}
         assigned: dict[int, tuple[str, str]] = {}
         winners = self._winners(roots, have)
@@ -297,28 +287,32 @@ class _Chunk:
         winners = {}
         for root in set(roots.values()):
             row = have[root]
-            oldest = row.entity_id or entity_id(self.name, row.connection, row.stream, row.remote_id)
+            oldest = row.entity_id or row.own_id
             found = sorted(ids.get(root, ()), key=lambda i: (-standing.get(i, 0), i != oldest, i))
             winners[root] = found[0] if found and standing.get(found[0]) else oldest
         return winners
 
-    def _known(self, arrived: Iterable[int]) -> Sequence[sa.Row[Any]]:
-        """Source rows by arrival number, with their entity and the arrival number of its oldest record."""
-        self._nodes(arrived)
-        return self._sql(
-            "SELECT s.arrived, s.connection, s.stream, s.remote_id, x.entity_id, g.arrived AS root "
-            f"FROM pg_temp.nodes n JOIN core.{self.name}_source s ON s.arrived = n.arrived "
-            f"LEFT JOIN core.crosswalk x ON x.entity = '{self.name}' "
-            "AND x.connection = s.connection AND x.remote_id = s.remote_id AND x.stream = s.stream "
-            f'LEFT JOIN core."{self.name}" g ON g.id = x.entity_id'
-        ).all()
+    def _known(self, arrived: Collection[int]) -> dict[int, sa.Row[Any]]:
+        """Source rows by arrival number: own id, entity, that one's oldest record, and whether we wrote it ourselves.
 
-    def _nodes(self, arrived: Iterable[int]) -> None:
-        """pg_temp.nodes: these arrival numbers."""
+        Each is looked up by itself: while a load is under way no statistics tell the planner what a join would cost.
+        """
+        if not arrived:
+            return {}
         self._sql("CREATE TEMP TABLE IF NOT EXISTS nodes (arrived bigint) ON COMMIT DROP")
         self._sql("TRUNCATE pg_temp.nodes")
         bulk.copy(self.tx, "pg_temp.nodes", ("arrived",), ((n,) for n in arrived))
         self._sql("ANALYZE pg_temp.nodes")
+        rows = self._sql(
+            f"SELECT s.arrived, {_sql_id(self.name)} AS own_id, x.entity_id, "
+            f'(SELECT g.arrived FROM core."{self.name}" g WHERE g.id = x.entity_id) AS root, '
+            f"coalesce(x.matched_by IN {merges.COPIES}, false) AS copy "
+            f"FROM pg_temp.nodes n JOIN core.{self.name}_source s ON s.arrived = n.arrived "
+            "LEFT JOIN LATERAL (SELECT x.entity_id, x.matched_by FROM core.crosswalk x "
+            f"WHERE x.entity = '{self.name}' AND x.connection = s.connection "
+            "AND x.remote_id = s.remote_id AND x.stream = s.stream OFFSET 0) x ON true"
+        )
+        return {r.arrived: r for r in rows}
 
     def _merge(self, losers: dict[str, tuple[str, str]], remote: set[str]) -> None:
         """The losers' records go over to the winners; the losing golden rows stay and point at them."""
@@ -383,9 +377,9 @@ class _Chunk:
         """Golden rows of these entities anew from all their records; what changed leaves its past behind."""
         columns = ("id", *self.fields, "provenance", "sources", "arrived", "touched", "valid_from", "deleted_at")
         bulk.stage(self.tx, "derived", f'core."{self.name}"', columns, ())
-        for n in range(0, len(ids), DERIVED_AT_ONCE):
-            derived = list(self._derived(ids[n : n + DERIVED_AT_ONCE]))  # read before COPY begins
-            bulk.copy(self.tx, "pg_temp.derived", columns, derived)
+        records = self._records(ids)
+        while some := list(islice(records, DERIVED_AT_ONCE)):
+            bulk.copy(self.tx, "pg_temp.derived", columns, list(self._derived(dict(some))))  # read before COPY begins
         self._keep_last_values()
         fields = bulk.quoted(self.fields)
         differs = (
@@ -427,29 +421,31 @@ class _Chunk:
                 f'FROM core."{self.name}" g WHERE g.id = d.id AND d."{f}" IS NULL AND g."{f}" IS NOT NULL'
             )
 
-    def _derived(self, ids: list[str]) -> Iterable[tuple[Any, ...]]:
-        rows = self._sql(
-            f"SELECT x.entity_id, s.connection, s.stream, s.remote_id, s.arrived, s.remote_time, s.deleted_at, "
-            f"x.matched_by IN ('pushed', 'external_id') AS copy, t.base_time, t.changed, "
-            f"{', '.join(f's.{bulk.quoted([f])}' for f in self.fields)} FROM core.crosswalk x "
-            f"JOIN core.{self.name}_source s "
-            "ON s.connection = x.connection AND s.stream = x.stream AND s.remote_id = x.remote_id "
-            "LEFT JOIN core.field_time t ON t.remote_id = s.remote_id AND t.connection = s.connection "
-            "AND t.stream = s.stream AND t.entity = x.entity "
-            f"WHERE x.entity = '{self.name}' AND x.entity_id = ANY(:ids) ORDER BY x.entity_id, s.arrived",
-            ids=ids,
-        ).all()
-        decisions = conflicts.decided(self.tx, self.name, ids)
-        members: dict[str, list[MemberRow]] = {}
-        originals: dict[str, list[MemberRow]] = {}  # what we wrote ourselves is a copy: it keeps nothing alive
-        for r in rows:
-            row: tuple[Any, ...] = tuple(r)
-            member = _member(row)
-            members.setdefault(row[0], []).append(member)
-            if not row[7]:
-                originals.setdefault(row[0], []).append(member)
-        for id_, group in members.items():
-            own = originals.get(id_, group)
+    def _records(self, ids: list[str]) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
+        """The source rows of each of these entities, entity by entity."""
+        rows = self.tx.execute(
+            sa.text(
+                f"SELECT x.entity_id, s.connection, s.stream, s.remote_id, s.arrived, s.remote_time, s.deleted_at, "
+                f"x.matched_by IN {merges.COPIES} AS copy, t.base_time, t.changed, "
+                f"{', '.join(f's.{bulk.quoted([f])}' for f in self.fields)} FROM core.crosswalk x "
+                f"JOIN core.{self.name}_source s "
+                "ON s.connection = x.connection AND s.stream = x.stream AND s.remote_id = x.remote_id "
+                "LEFT JOIN core.field_time t ON t.remote_id = s.remote_id AND t.connection = s.connection "
+                "AND t.stream = s.stream AND t.entity = x.entity "
+                f"WHERE x.entity = '{self.name}' AND x.entity_id = ANY(:ids) ORDER BY x.entity_id, s.arrived"
+            ),
+            {"ids": ids},
+            execution_options={"stream_results": len(ids) > DERIVED_AT_ONCE},
+        )
+        for id_, group in groupby(rows, key=itemgetter(0)):
+            yield id_, [tuple(row) for row in group]
+
+    def _derived(self, records: Mapping[str, Sequence[tuple[Any, ...]]]) -> Iterator[tuple[Any, ...]]:
+        decisions = conflicts.decided(self.tx, self.name, list(records))
+        for id_, rows in records.items():
+            group = [_member(row) for row in rows]
+            copies = [row[7] for row in rows]  # what we wrote ourselves is a copy: it keeps nothing alive
+            own = [m for m, copy in zip(group, copies, strict=True) if not copy] or group
             all_gone = all(m.deleted_at for m in own)
             live = group if all_gone else [m for m in group if m.deleted_at is None]
             last = [] if all_gone else [m for m in group if m.deleted_at and m.changed and m not in own]

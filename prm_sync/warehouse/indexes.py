@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from prm_sync.warehouse.db import lock
 from prm_sync.warehouse.tables import Tables
 
-KEPT = ("_touched",)  #: of the source rows: refine goes by it while a load is under way
+KEPT = ("_source_touched", "_source_arrived", "_merged")  #: refine looks rows up by them while a load is under way
 
 
 def leave_away(tx: sa.Connection, tables: Tables, entity: str) -> None:
@@ -40,4 +40,4 @@ def _tables(tables: Tables, entity: str) -> tuple[sa.Table, ...]:
 
 
 def _secondary(table: sa.Table) -> list[sa.Index]:
-    return [i for i in table.indexes if not (table.name.endswith("_source") and str(i.name).endswith(KEPT))]
+    return [i for i in table.indexes if not str(i.name).endswith(KEPT)]

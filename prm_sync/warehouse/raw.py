@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from datetime import datetime
+from typing import Any
 
 import msgspec
 import psycopg
 import sqlalchemy as sa
 
-from prm_sync.errors import ContractBroken, FencedOff
-from prm_sync.warehouse import bulk, tombstones
-
-_encode = msgspec.json.Encoder(order="deterministic").encode
-_COLUMNS = ("connection", "stream", "remote_id", "payload", "hash", "remote_time", "seen_at", "run_id")
+from prm_sync.errors import FencedOff
+from prm_sync.warehouse import bulk, records, tombstones
+from prm_sync.warehouse.records import Encoded, Received
 
 
 @dataclass(slots=True)
@@ -36,22 +33,6 @@ class StreamState:
     only_new: bool  #: the stream was empty when the run took it: what comes is new, unless a read repeats itself
     full: bool = False  #: the read shows all there is: what it shows is there now
     gone: bool = False  #: there are rows of the stream in raw.gone
-
-
-class Received(NamedTuple):
-    """A record as it came: its id, its fields, and when the remote says that it changed last."""
-
-    remote_id: str
-    record: Mapping[str, Any]
-    time: datetime | None
-
-
-class Encoded(NamedTuple):
-    """A record ready to be kept: its JSON, and the hash that tells whether it changed."""
-
-    received: Received
-    payload: bytes
-    hash: bytes
 
 
 @dataclass(slots=True)
@@ -110,28 +91,19 @@ def waits_for_mapping(db: sa.Engine, connection: str, stream: str, mapping_hash:
         )
 
 
-def received(state: StreamState, records: Sequence[Mapping[str, Any]]) -> list[Received]:
-    """Records as the stream's fields for id and time tell them. One without its key breaks the contract."""
-    ids = [record.get(state.key) for record in records]
-    if None in ids or "" in ids:
-        raise ContractBroken(f"{state.connection}.{state.stream}: a record came without its key {state.key!r}")
-    names = [i if i.__class__ is str else str(i) for i in ids]
-    times = [record.get(state.modified) for record in records] if state.modified else [None] * len(records)
-    return list(map(Received, names, records, map(instant, times)))
+def add(tx: sa.Connection, state: StreamState, packed: bytes, count: int) -> bool:
+    """Add the records of a page (`records.packed`) to a stream that was empty.
 
-
-def encode(state: StreamState, records: Sequence[Mapping[str, Any]]) -> list[Encoded]:
-    """The records of a page by their ids, of each the last. Records without their key break the contract."""
-    payloads = [_encode(record) for record in records]
-    if odd := [n for n, payload in enumerate(payloads) if b"\\u0000" in payload]:  # or a backslash and "u0000", no NUL
-        records = list(records)
-        for n in odd:
-            records[n] = _without_nul(records[n])
-            payloads[n] = _encode(records[n])
-    digest = hashlib.blake2b
-    hashes = (digest(payload, digest_size=16).digest() for payload in payloads)
-    found = map(Encoded, received(state, records), payloads, hashes)
-    return list({one.received.remote_id: one for one in found}.values())
+    False: one of them is there already. Nothing was added then, and from now on each page is looked up.
+    """
+    try:
+        with tx.begin_nested():
+            bulk.copy_binary(tx, "raw.record", records.COLUMNS, packed)
+    except psycopg.errors.UniqueViolation:
+        state.only_new = False
+        return False
+    state.records += count
+    return True
 
 
 def stage(
@@ -143,8 +115,8 @@ def stage(
     revives nothing.
     """
     staged = Staged()
-    known = {} if state.only_new else _known(tx, state, [e.received.remote_id for e in page])
-    fresh = [e for e in page if e.received.remote_id not in known] if known else page
+    known = _known(tx, state, [e.received.remote_id for e in page])
+    fresh = [e for e in page if e.received.remote_id not in known]
     news: list[tuple[Any, ...]] = []
     for received, payload, hash_ in page if known else ():
         remote_id, _, time = received
@@ -163,11 +135,13 @@ def stage(
             continue
         news.append((state.connection, state.stream, remote_id, payload.decode(), hash_, time, seen_at, run_id))
         staged.changed.append(received)
-    if fresh and not _added(tx, state, fresh, seen_at, run_id):
-        return stage(tx, state, page, seen_at=seen_at, run_id=run_id)
+    if fresh:
+        packed = records.packed(state, fresh, seen_at, run_id)
+        bulk.copy_binary(tx, "raw.record", records.COLUMNS, packed)
+        state.records += len(fresh)
     staged.new = [e.received for e in fresh]
     if news:
-        bulk.stage(tx, "news", "raw.record", _COLUMNS, news)
+        bulk.stage(tx, "news", "raw.record", records.COLUMNS, news)
         tx.exec_driver_sql(
             "UPDATE raw.record r SET payload = n.payload, hash = n.hash, remote_time = n.remote_time, "
             "seen_at = n.seen_at, run_id = n.run_id, deleted_at = NULL, seq = nextval('raw.record_seq') "
@@ -178,41 +152,6 @@ def stage(
         shown = (e.received for e in page) if state.full else (*staged.new, *staged.changed)
         tombstones.forget(tx, state.connection, state.stream, [r.remote_id for r in shown])
     return staged
-
-
-def _added(
-    tx: sa.Connection, state: StreamState, fresh: Sequence[Encoded], seen_at: datetime, run_id: str
-) -> bool:
-    """Whether these records could be added. False: one is there already; from now on each page is looked up first."""
-    packed = bulk.packed
-    head = bulk.fields(len(_COLUMNS)) + packed(state.connection) + packed(state.stream)
-    tail = packed(seen_at) + packed(run_id)
-    rows = (
-        b"".join((head, packed(received.remote_id), packed(payload), packed(hash_), packed(received.time), tail))
-        for received, payload, hash_ in fresh
-    )
-    if state.only_new:
-        try:
-            with tx.begin_nested():
-                bulk.copy_binary(tx, "raw.record", _COLUMNS, rows)
-        except psycopg.errors.UniqueViolation:
-            state.only_new = False
-            return False
-    else:
-        bulk.copy_binary(tx, "raw.record", _COLUMNS, rows)
-    state.records += len(fresh)
-    return True
-
-
-def _without_nul(value: Any) -> Any:
-    """The same without NUL characters, which PostgreSQL does not keep in a text."""
-    if isinstance(value, str):
-        return value.replace("\0", "")
-    if isinstance(value, Mapping):
-        return {_without_nul(k): _without_nul(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nul(v) for v in value]
-    return value
 
 
 def _is_late(time: datetime | None, known: datetime | None, seen_at: datetime) -> bool:
@@ -369,19 +308,3 @@ class SeenIds:
         self._conn.exec_driver_sql("DROP TABLE IF EXISTS pg_temp.seen")
         self._conn.commit()
         self._conn.close()
-
-
-def instant(value: object) -> datetime | None:
-    """A remote's time stamp, ISO text or epoch milliseconds; None where it is neither."""
-    if isinstance(value, str) and value:
-        try:
-            parsed = datetime.fromisoformat(value)
-        except ValueError:
-            return None
-        return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        try:
-            return datetime.fromtimestamp(value / 1000, tz=UTC)
-        except (ValueError, OverflowError, OSError):
-            return None
-    return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -13,23 +12,12 @@ import sqlalchemy as sa
 from prm_sync.warehouse import bulk, field_times
 from prm_sync.warehouse.db import lock
 from prm_sync.warehouse.field_times import Ours
+from prm_sync.warehouse.records import Trouble
 from prm_sync.warehouse.tables import MATCH_KEYS
 
 HEAD = ("connection", "stream", "remote_id", "remote_time", "deleted_at", *MATCH_KEYS)
 KEY = ("connection", "stream", "remote_id")
 Row = tuple[Any, ...]  #: HEAD, and the columns of its mapping
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """Why a record, or one field of it, was held back. `reason` has no values in it."""
-
-    remote_id: str
-    field: str  #: canonical field; "*": the whole record
-    code: str
-    reason: str
-    source: str | None = None
-    klass: str = "fixable"
 
 
 def change_number(tx: sa.Connection, entity: str) -> int:
@@ -48,6 +36,12 @@ def _mark(db: sa.Engine, entity: str) -> int:
         lock(tx, f"change:{entity}")
         lock(tx, f"golden:{entity}")  # golden records get their numbers while pages go on being staged
         return int(tx.exec_driver_sql("SELECT last_value FROM core.change_seq").scalar_one())
+
+
+def add(tx: sa.Connection, entity: str, columns: Sequence[str], lines: bytes) -> None:
+    """Keep canonical rows that are known not to be there yet: HEAD + `columns`, as `copyformat.lines` makes them."""
+    touched = change_number(tx, entity)
+    bulk.copy_lines(tx, f"core.{entity}_source", (*HEAD, *columns, "touched"), lines, last=touched)
 
 
 def write(

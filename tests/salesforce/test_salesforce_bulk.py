@@ -159,7 +159,7 @@ def test_csv_that_is_none_is_refused_without_its_values(org):
     with org.open() as session:
         [stream] = session.discover(["Lead"])
     with pytest.raises(ContractBroken) as raised:
-        records_of_csv(b'"Id","NumberOfEmployees"\n"00Q","a secret"\n', ["Id", "NumberOfEmployees"], stream)
+        records_of_csv(b'"Id","NumberOfEmployees"\n"00Q","a secret"\n', ["Id", "NumberOfEmployees"], stream, "crm")
     assert "secret" not in str(raised.value)
 
 
@@ -167,7 +167,7 @@ def test_columns_are_read_by_name_where_the_server_orders_them_otherwise(org):
     with org.open() as session:
         [stream] = session.discover(["Lead"])
     content = b'"Company","DoNotCall","Id"\n"Contoso","true","00Q1"\n"","false","00Q2"\n'
-    assert records_of_csv(content, ["Id", "Company", "DoNotCall"], stream) == [
+    assert records_of_csv(content, ["Id", "Company", "DoNotCall"], stream, "crm") == [
         {"Company": "Contoso", "DoNotCall": True, "Id": "00Q1"},
         {"Company": None, "DoNotCall": False, "Id": "00Q2"},
     ]

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prm_sync.warehouse import bulk
+from prm_sync.warehouse import bulk, copyformat
 
 COLUMNS = ("word", "whole", "part", "yes", "at", "day")
 TYPES = ("text", "bigint", "double precision", "boolean", "timestamptz", "date")
@@ -51,8 +51,8 @@ def test_values_in_binary_come_back_as_they_were(warehouse: sa.Engine) -> None:
     values = ("王伟\t\\", b'{"a": "\\n\xc3\xa9"}', b"\x00\xff", at, None)
     with warehouse.begin() as tx:
         tx.exec_driver_sql("CREATE TEMP TABLE packed (word text, payload json, hash bytea, at timestamptz, none text)")
-        row = bulk.fields(len(values)) + b"".join(map(bulk.packed, values))
-        bulk.copy_binary(tx, "packed", ("word", "payload", "hash", "at", "none"), [row, row])
+        row = copyformat.fields(len(values)) + b"".join(map(copyformat.packed, values))
+        bulk.copy_binary(tx, "packed", ("word", "payload", "hash", "at", "none"), row + row)
         found = tx.exec_driver_sql("SELECT word, payload ->> 'a' AS a, hash, at, none FROM packed").all()
     expected = ("王伟\t\\", "\né", b"\x00\xff", at, None)
     assert [(r.word, r.a, bytes(r.hash), r.at, r.none) for r in found] == [expected, expected]

@@ -11,6 +11,7 @@ from workbench import MONDAY, rows
 
 from prm_sync.errors import ContractBroken, FencedOff
 from prm_sync.warehouse import raw
+from prm_sync.warehouse.records import encode, instant
 
 
 def take(db: sa.Engine, run: str = "run1") -> raw.StreamState:
@@ -22,7 +23,7 @@ def staged(
 ) -> raw.Staged:
     state = state or take(db)
     with db.begin() as tx:
-        out = raw.stage(tx, state, raw.encode(state, records), seen_at=MONDAY, run_id="run1")
+        out = raw.stage(tx, state, encode(state, records), seen_at=MONDAY, run_id="run1")
         out.deleted = raw.mark_deleted(tx, state, deleted, MONDAY)
         raw.keep_cursor(tx, state, {"at": len(records)}, "m1")
     return out
@@ -91,7 +92,7 @@ def test_a_record_without_its_key_breaks_the_contract(warehouse: sa.Engine, reco
 def test_a_page_and_its_cursor_become_true_together(warehouse: sa.Engine) -> None:
     state = take(warehouse)
     with pytest.raises(RuntimeError, match="in between"), warehouse.begin() as tx:
-        raw.stage(tx, state, raw.encode(state, [{"Id": "1"}]), seen_at=MONDAY, run_id="r")
+        raw.stage(tx, state, encode(state, [{"Id": "1"}]), seen_at=MONDAY, run_id="r")
         raw.keep_cursor(tx, state, {"page": 1}, None)
         raise RuntimeError("in between")
     assert rows(warehouse, "SELECT FROM raw.record") == []
@@ -114,7 +115,7 @@ def test_a_page_without_a_position_keeps_the_one_that_was_there(warehouse: sa.En
     with warehouse.begin() as tx:
         raw.keep_cursor(tx, state, {"page": 7}, None)
     with warehouse.begin() as tx:
-        raw.stage(tx, state, raw.encode(state, [{"Id": "1"}]), seen_at=MONDAY, run_id="r")
+        raw.stage(tx, state, encode(state, [{"Id": "1"}]), seen_at=MONDAY, run_id="r")
         raw.keep_cursor(tx, state, None, None)
     assert take(warehouse).cursor == {"page": 7}
 
@@ -125,5 +126,5 @@ def test_the_remote_time_is_read_from_texts_and_epochs(warehouse: sa.Engine) -> 
         "2027-03-01T12:00:00.000+0000", "2027-03-01T13:00:00+01:00", int(noon.timestamp() * 1000),
         "2027-03-01T12:00:00",
     ]  # fmt: skip
-    assert [raw.instant(s) for s in stamps] == [noon] * 4
-    assert [raw.instant(s) for s in ("", "soon", None, True, 10**30)] == [None] * 5
+    assert [instant(s) for s in stamps] == [noon] * 4
+    assert [instant(s) for s in ("", "soon", None, True, 10**30)] == [None] * 5
