@@ -8,20 +8,21 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from itertools import cycle
-from typing import Self, TypeVar
+from typing import IO, Self, TypeVar
 
 from prm_sync.connect.ahead import ahead
 from prm_sync.connect.protocol import Page
 from prm_sync.connect.undecoded import Undecoded
-from prm_sync.flows.preparing import Prepared, Recipe
+from prm_sync.flows.preparing import Prepared, Recipe, give_back_memory
 
 log = logging.getLogger(__name__)
 
 Ready = TypeVar("Ready")
 
 PROCESSES = 2  #: some 65 MB each; more would wait for PostgreSQL
+_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE")
 _BROKEN = (OSError, EOFError, pickle.UnpicklingError)
 
 
@@ -29,6 +30,7 @@ def prepared_beside(
     pages: Iterable[Page], recipe: Recipe, here: Callable[[Page], Ready]
 ) -> Iterator[tuple[Page, Ready | Prepared]]:
     """The pages with what the processes made of them, in their order; by `here` what none could."""
+    give_back_memory()
     with ExitStack() as stack:
         processes = cycle([stack.enter_context(_Process(recipe)) for _ in range(PROCESSES)])
 
@@ -47,9 +49,12 @@ class _Process:
     """A process, seen from its parent. Once its pipes are broken it takes no more pages."""
 
     def __init__(self, recipe: Recipe) -> None:
-        env = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+        env = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}  # no secrets: it needs none
+        env["PYTHONPATH"] = os.pathsep.join(p for p in sys.path if p)
         command = [sys.executable, "-P", "-m", "prm_sync.flows.preparer"]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env)
+        for pipe in (self._process.stdin, self._process.stdout):
+            _widen(pipe)
         self._alive = self._put(recipe)
 
     def __enter__(self) -> Self:
@@ -85,3 +90,11 @@ class _Process:
             self._alive = False
             return False
         return True
+
+
+def _widen(pipe: IO[bytes] | None) -> None:
+    """A page is megabytes: in pieces of 64 KB it would be handed over in a hundred turns. Where the system lets us."""
+    with suppress(ImportError, AttributeError, OSError):
+        import fcntl
+
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, 1 << 20)  # type: ignore[arg-type]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from prm_sync.rules.mapping.compile import Run
 from prm_sync.warehouse import copyformat, records
 from prm_sync.warehouse.records import OfStream, Received, Trouble
 
+_M_MMAP_THRESHOLD = -3  #: of mallopt(3)
 MatchKeys = Callable[[Sequence[Any]], Sequence[int | None]]
 
 
@@ -114,6 +116,14 @@ def mapped(of: OfStream, run: Run, match_keys: MatchKeys, received: Iterable[Rec
 
 def _trouble(remote_id: str, fault: Fault) -> Trouble:
     return Trouble(remote_id, "*" if fault.fatal else fault.field, str(fault.code), fault.reason, fault.source)
+
+
+def give_back_memory() -> None:
+    """Let the C library give blocks of a megabyte back when they are freed. Pages go from thread to thread: in heaps of
+    its threads, which it makes otherwise, a load's memory grew with its size. Where there is no such library: nothing.
+    """
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 1 << 20)
 
 
 @contextmanager

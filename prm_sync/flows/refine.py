@@ -25,8 +25,7 @@ log = logging.getLogger(__name__)
 
 CATCH_UP_ROWS = 5_000
 LOOK_EVERY_S = 1.0  #: each look counts the rows that wait
-MEANWHILE_ROWS = 10_000  #: fewer wait
-REST = 1.5  #: of the time that refining beside a pull took, until it goes on
+MEANWHILE_ROWS, MEANWHILE_MOST = 10_000, 100_000  #: fewer wait; more would need memory that pages are in
 
 
 def refine(app: App, entities: Sequence[str] | None = None, *, dagster_run_id: str | None = None) -> FlowReport:
@@ -48,13 +47,16 @@ def refine(app: App, entities: Sequence[str] | None = None, *, dagster_run_id: s
     return report
 
 
-def refine_entity(app: App, name: str, report: FlowReport, *, at_least: int = 1) -> None:
-    """Crosswalk and golden records of one entity, chunk by chunk."""
+def refine_entity(
+    app: App, name: str, report: FlowReport, *, at_least: int = 1, at_most: int = golden.CHUNK_ROWS
+) -> None:
+    """Crosswalk and golden records of one entity, in chunks of so many rows, until fewer wait."""
     entity, like = app.entities[name], likeness(app, name)
     while True:
         done = golden.refine_chunk(
             app.db, entity, policy_hash=app.golden_hash(name), survive=app.survive(name), cluster=app.cluster,
-            now=app.clock(), never_null=app.precedence(name).never_null, at_least=at_least, like=like,
+            now=app.clock(), never_null=app.precedence(name).never_null, like=like,
+            at_least=at_least, chunk_rows=at_most,
         )  # fmt: skip
         if done is None:
             return
@@ -84,7 +86,8 @@ def refining_meanwhile(
 ) -> Iterator[None]:
     """While the body pulls, a thread refines what it has staged: both halves of a big load at once.
 
-    A chunk's cost has a part that grows with what is there already: after each, the thread rests longer than it took.
+    A chunk's cost has a part that grows with what is there already. So chunks grow with it, from `at_least` rows on,
+    and after each the thread rests as long as it took.
     """
     stop = threading.Event()
     failed: list[BaseException] = []
@@ -95,8 +98,9 @@ def refining_meanwhile(
             while not stop.wait(rest_s):
                 began = time.perf_counter()
                 for name in entities:
-                    refine_entity(app, name, report, at_least=at_least)
-                rest_s = max(LOOK_EVERY_S, REST * (time.perf_counter() - began))
+                    enough = min(max(at_least, report.numbers.get("refined", 0) // 4), MEANWHILE_MOST)
+                    refine_entity(app, name, report, at_least=enough, at_most=MEANWHILE_MOST)
+                rest_s = max(LOOK_EVERY_S, time.perf_counter() - began)
         except BaseException as e:  # noqa: BLE001 - raised in the caller's thread below
             failed.append(e)
 

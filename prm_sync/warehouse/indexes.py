@@ -1,4 +1,8 @@
-"""Indexes that an entity's very first load leaves away: making them afterwards costs a tenth of keeping them up."""
+"""Indexes that an entity's very first load leaves away: making them afterwards costs a tenth of keeping them up.
+
+They are those whose keys come in no order: of the match keys, four to a row, and of the crosswalk by entity. While a
+load is under way, refine joins all rows by them anyway. By the others it looks up single rows.
+"""
 
 from __future__ import annotations
 
@@ -7,37 +11,34 @@ from collections.abc import Iterable
 import sqlalchemy as sa
 
 from prm_sync.warehouse.db import lock
-from prm_sync.warehouse.tables import Tables
-
-KEPT = ("_source_touched", "_source_arrived", "_merged")  #: refine looks rows up by them while a load is under way
+from prm_sync.warehouse.tables import MATCH_KEYS, Tables
 
 
 def leave_away(tx: sa.Connection, tables: Tables, entity: str) -> None:
-    """Drop what only speeds up looking for single rows, of each table of the entity that is empty."""
+    """Drop them from each table that has no rows yet."""
     lock(tx, "indexes")
     for table in _tables(tables, entity):
-        if tx.execute(sa.select(sa.exists().select_from(table))).scalar_one():
-            continue
-        for index in _secondary(table):
-            index.drop(tx, checkfirst=True)
+        if not tx.execute(sa.select(sa.exists().select_from(table))).scalar_one():
+            for index in _costly(table):
+                index.drop(tx, checkfirst=True)
 
 
 def complete(db: sa.Engine, tables: Tables, entities: Iterable[str]) -> None:
     """Make what is missing: at the end of a refine, also one that follows a pull which was killed."""
     with db.begin() as tx:
         there = set(tx.exec_driver_sql("SELECT indexname FROM pg_indexes WHERE schemaname = 'core'").scalars())
-    wanted = {t for e in entities for t in _tables(tables, e) if any(i.name not in there for i in _secondary(t))}
-    for table in sorted(wanted, key=lambda t: t.name):
-        with db.begin() as tx:
-            lock(tx, "indexes")
-            for index in _secondary(table):
-                index.create(tx, checkfirst=True)
+    for table in {t.fullname: t for e in entities for t in _tables(tables, e)}.values():
+        missing = [i for i in _costly(table) if i.name not in there]
+        if missing:
+            with db.begin() as tx:
+                lock(tx, "indexes")
+                for index in missing:
+                    index.create(tx, checkfirst=True)
 
 
 def _tables(tables: Tables, entity: str) -> tuple[sa.Table, ...]:
-    own = tables.entities[entity]
-    return own.source, own.golden, tables["core.crosswalk"]
+    return tables.entities[entity].source, tables["core.crosswalk"]
 
 
-def _secondary(table: sa.Table) -> list[sa.Index]:
-    return [i for i in table.indexes if not str(i.name).endswith(KEPT)]
+def _costly(table: sa.Table) -> list[sa.Index]:
+    return [i for i in table.indexes if str(i.name).endswith((*MATCH_KEYS, "_by_entity"))]

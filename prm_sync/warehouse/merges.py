@@ -93,13 +93,13 @@ def keep(tx: sa.Connection, entity: str, remote: Collection[str], now: datetime)
     """
     tx.execute(
         sa.text(
+            "WITH moved AS (SELECT entity_id, array_agg(connection || '/' || stream || '/' || remote_id "
+            "ORDER BY remote_id) AS records FROM core.crosswalk WHERE entity = :e "
+            "AND entity_id = ANY(SELECT loser FROM pg_temp.losers) GROUP BY entity_id) "
             "INSERT INTO core.entity_merge (entity, loser_id, winner_id, why, at, moved) "
             "SELECT :e, l.loser, l.entity_id, CASE WHEN l.loser = ANY(:remote) THEN 'merged' "
             "WHEN l.matched_by = 'likeness' THEN l.matched_by ELSE 'exact_key' END, "
-            ":now, coalesce(array_agg(x.connection || '/' || x.stream || '/' || x.remote_id ORDER BY x.remote_id) "
-            "FILTER (WHERE x.remote_id IS NOT NULL), '{}') "
-            "FROM pg_temp.losers l LEFT JOIN core.crosswalk x ON x.entity = :e AND x.entity_id = l.loser "
-            "GROUP BY 2, 3, 4"
+            ":now, coalesce(m.records, '{}') FROM pg_temp.losers l LEFT JOIN moved m ON m.entity_id = l.loser"
         ),
         {"e": entity, "now": now, "remote": sorted(remote)},
     )

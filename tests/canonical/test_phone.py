@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import random
+import weakref
 
 import phonenumbers
 import pytest
@@ -184,3 +186,23 @@ def test_the_short_cut_answers_as_the_library_in_every_country() -> None:
                     if text[at].isdigit():
                         text = text[:at] + chance.choice("0123456789") + text[at + 1 :]
     assert compared > 5000
+
+
+def test_a_refused_number_keeps_nothing_of_its_callers_in_memory() -> None:
+    """The library's error is part of a cycle; left to the collector, whole pages of records would stay with it."""
+
+    class Page:
+        pass
+
+    def refused() -> weakref.ref[Page]:
+        page = Page()
+        with pytest.raises(ValueError):
+            phone.reference("+999 123 4567", None)
+        return weakref.ref(page)
+
+    gc.collect()
+    gc.disable()
+    try:
+        assert refused()() is None
+    finally:
+        gc.enable()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import logging
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -87,6 +89,20 @@ def test_the_answer_is_decoded_and_the_client_says_who_it_is() -> None:
     assert http(remote).get_json("/leads", params={"a": "1"}) == {"id": 2**60, "größe": None}
     assert remote.requests[0].headers["user-agent"] == f"prm-sync/{__version__}"
     assert str(remote.requests[0].url) == "https://api.test/leads?a=1"
+
+
+def test_an_answer_is_gone_as_soon_as_nobody_has_it() -> None:
+    """Not only when the collector comes by: answers are megabytes."""
+    client = http(Remote(OK))
+    gc.collect()
+    gc.disable()
+    try:
+        answer = client.request("GET", "/leads")
+        seen = weakref.ref(answer)
+        del answer
+        assert seen() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize(

@@ -24,12 +24,15 @@ from pydantic import SecretStr
 import prm_sync_partnerstack.session  # noqa: F401 - imported before the fork
 import prm_sync_salesforce.session  # noqa: F401 - imported before the fork
 from prm_sync.app import open_app
+from prm_sync.flows import pull as reading
 from prm_sync.flows.measure import measure
 from prm_sync.flows.pull import pull
 from prm_sync.flows.push import push
 from prm_sync.flows.refine import refine
 from prm_sync.flows.route import route
 from prm_sync.settings import Settings
+
+reading.LARGE = 100  # the leads' first read has processes beside it, and leaves indexes away
 
 STEPS = (
     lambda app: pull(app, "crm", "Account"),
