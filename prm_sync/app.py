@@ -35,7 +35,6 @@ from prm_sync.yamlfile import did_you_mean
 
 log = logging.getLogger(__name__)
 
-MatchKeys = Callable[[Sequence[Any]], Sequence[int | None]]  #: always MATCH_KEYS many
 Clock = Callable[[], datetime]
 
 
@@ -51,7 +50,7 @@ class StreamMapping:
     spec: MappingSpec
     compiled: Compiled
     back: Back | None
-    match_keys: MatchKeys
+    match_keys: identity.MatchKeys
     alone: bool = True  #: no other connection knows of the entity: when which field changed decides nothing
 
     @property

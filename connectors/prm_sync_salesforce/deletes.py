@@ -10,7 +10,6 @@ from typing import Any, Final
 from prm_sync.connect import CursorExpired, Stream
 from prm_sync_salesforce import soql
 from prm_sync_salesforce.remote import Remote
-from prm_sync_salesforce.rows import records_of_json
 
 MASTER: Final = "MasterRecordId"  #: of a merge's loser: the record that is left; only objects that can merge have it
 MINUTE: Final = timedelta(minutes=1)  #: getDeleted ignores seconds and wants a window of a minute at least
@@ -38,10 +37,10 @@ def deleted_since(remote: Remote, stream: Stream, since: str, log_since: str) ->
     conditions = ["IsDeleted = true", *soql.from_time(stream.modified or "", since)]
     columns = ["Id", *(f.name for f in stream.fields if f.name == MASTER)]
     page, moment = remote.first_page(soql.select(columns, stream.name, conditions), deleted=True)
-    rows = records_of_json(bytes(page.records))
+    rows = page.decoded()
     if not page.done and page.nextRecordsUrl:
         for more in remote.next_pages(page.nextRecordsUrl):
-            rows += records_of_json(bytes(more.records))
+            rows += more.decoded()
     binned = [r["Id"] for r in rows]
     logged, covered = _logged(remote, stream, log_since, moment)
     # Who is in the log and not in the bin was purged, or brought back.

@@ -252,7 +252,7 @@ def _unstamped(remote: Remote, stream: Stream, columns: tuple[str, ...]) -> Iter
     first, _ = remote.first_page(soql.select(columns, stream.name, (), ("Id",)))
     with closing(_chain(remote, first)) as pages:
         for raw in pages:
-            yield Page(records_of_json(bytes(raw.records)), total=first.totalSize)
+            yield Page(raw.decoded(), total=first.totalSize)
 
 
 # --- by bulk jobs -------------------------------------------------------------------------------------------------

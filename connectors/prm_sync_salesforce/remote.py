@@ -35,6 +35,10 @@ class RawPage(msgspec.Struct):
     done: bool = True
     nextRecordsUrl: str | None = None  # noqa: N815
 
+    def decoded(self) -> list[dict[str, Any]]:
+        """Its records."""
+        return records_of_json(bytes(self.records))
+
 
 _PAGE: Final = msgspec.json.Decoder(RawPage)
 
@@ -75,10 +79,10 @@ class Remote:
     def rows(self, soql: str, *, deleted: bool = False) -> list[dict[str, Any]]:
         """All rows of a small query, without `attributes`."""
         page, _ = self.first_page(soql, deleted=deleted)
-        found = records_of_json(bytes(page.records))
+        found = page.decoded()
         if not page.done and page.nextRecordsUrl:
             for more in self.next_pages(page.nextRecordsUrl):
-                found += records_of_json(bytes(more.records))
+                found += more.decoded()
         return found
 
     def _batch(self) -> dict[str, str]:

@@ -55,7 +55,8 @@ class _Process:
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env)
         for pipe in (self._process.stdin, self._process.stdout):
             _widen(pipe)
-        self._alive = self._put(recipe)
+        self._alive = True
+        self._put(recipe)
 
     def __enter__(self) -> Self:
         return self
@@ -76,9 +77,8 @@ class _Process:
         try:
             made: Prepared | None = pickle.load(self._process.stdout)  # noqa: S301 our own process
         except _BROKEN:
-            if self._alive:
-                log.warning("a process that prepares pages has ended; its pages are prepared here")
-            self._alive, made = False, None
+            self._ended()
+            return None
         return made
 
     def _put(self, value: object) -> bool:
@@ -87,9 +87,14 @@ class _Process:
             pickle.dump(value, self._process.stdin, protocol=5)
             self._process.stdin.flush()
         except _BROKEN:
-            self._alive = False
+            self._ended()
             return False
         return True
+
+    def _ended(self) -> None:
+        if self._alive:
+            log.warning("a process that prepares pages has ended; its pages are prepared here")
+        self._alive = False
 
 
 def _widen(pipe: IO[bytes] | None) -> None:

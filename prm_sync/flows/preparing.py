@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import ctypes
 import gc
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from prm_sync.canonical.model import Kind
-from prm_sync.rules.identity import IdentityPolicy, compile_keys
+from prm_sync.rules.identity import IdentityPolicy, MatchKeys, compile_keys
 from prm_sync.rules.mapping import Compiled, Fault, MappingSpec, compile_mapping
 from prm_sync.rules.mapping.compile import Run
 from prm_sync.warehouse import copyformat, records
 from prm_sync.warehouse.records import OfStream, Received, Trouble
 
 _M_MMAP_THRESHOLD = -3  #: of mallopt(3)
-MatchKeys = Callable[[Sequence[Any]], Sequence[int | None]]
 
 
 class Maker(NamedTuple):

@@ -178,7 +178,8 @@ class _Reading:
             pages = iter(self.session.read(self.stream, state.cursor, fields))
             for first in pages:
                 following = chain([first], pages)
-                if state.only_new and whole and mappings and _is_large(first):
+                undecoded = isinstance(first.records, Undecoded)
+                if state.only_new and whole and mappings and undecoded and _is_large(first):
                     yield from prepared_beside(following, self._recipe(state, mappings), here)
                 else:
                     with closing(ahead(following, AHEAD_PAGES)) as read:
@@ -195,7 +196,7 @@ class _Reading:
     def _keep(
         self, state: raw.StreamState, page: Page, ready: Ready, mappings: Mappings, mapping_hash: str | None
     ) -> None:
-        if state.only_new and state.records == 0 and (page.total or 0) >= LARGE:
+        if state.only_new and state.records == 0 and _is_large(page):
             for mapping in mappings:
                 with self.app.db.begin() as tx:
                     indexes.leave_away(tx, self.app.tables, mapping.entity)
@@ -262,6 +263,6 @@ class _Reading:
         return not left
 
 
-def _is_large(first: Page) -> bool:
-    """Whether a read that begins so is worth a process beside this one."""
-    return (first.total or 0) >= LARGE and isinstance(first.records, Undecoded)
+def _is_large(page: Page) -> bool:
+    """Whether the read that the page is of gives many records, as far as the remote says."""
+    return (page.total or 0) >= LARGE

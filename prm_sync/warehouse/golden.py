@@ -209,7 +209,7 @@ class _Chunk:
         groups = self._sharing()
         known = self._known({n for rows in groups for n in rows})
         for rows in groups:  # a copy belongs to the entity that it is one of, whatever we wrote into it since
-            own = [n for n in rows if n in known and not known[n].copy]
+            own = [n for n in rows if not known[n].copy]
             if len(own) > 1:
                 edges += [(own[0], other) for other in own[1:]]
                 why.update(dict.fromkeys(own, "exact_key"))
@@ -324,7 +324,7 @@ class _Chunk:
         merges.keep(self.tx, self.name, {i for i in remote if i in losers}, self.now)
         self._sql(
             "UPDATE core.crosswalk x SET entity_id = l.entity_id, since = :now, "
-            "matched_by = CASE WHEN x.matched_by IN ('pushed', 'external_id') THEN x.matched_by ELSE l.matched_by END "
+            f"matched_by = CASE WHEN x.matched_by IN {merges.COPIES} THEN x.matched_by ELSE l.matched_by END "
             f"FROM pg_temp.losers l WHERE x.entity = '{self.name}' AND x.entity_id = l.loser",
             now=self.now,
         )

@@ -112,6 +112,8 @@ def test_a_process_that_is_killed_costs_no_page(
     monkeypatch.setattr(beside._Process, "send", killing)
     with caplog.at_level(logging.WARNING):
         assert load(loaded) == undisturbed
+    told = [r for r in caplog.records if r.message.startswith("a process that prepares pages has ended")]
+    assert len(told) == 1
 
 
 def test_a_stream_that_was_written_to_is_looked_up(loaded: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ is imported by those who match; policies and exact keys are here without it.
 """
 
 from prm_sync.rules.fold import fold
-from prm_sync.rules.identity.exact import clusters, compile_keys, keys_of, match_keys
+from prm_sync.rules.identity.exact import MatchKeys, clusters, compile_keys, keys_of, match_keys
 from prm_sync.rules.identity.policy import (
     EntityIdentity,
     IdentityPolicy,
@@ -18,6 +18,6 @@ from prm_sync.rules.identity.policy import (
 from prm_sync.rules.identity.reasons import REASONS, Matching, Weights
 
 __all__ = [
-    "REASONS", "EntityIdentity", "IdentityPolicy", "Matching", "Resemblance", "Weights", "clusters", "compile_keys",
-    "fold", "identity_schema", "keys_of", "load_identity", "match_keys", "matching_of",
+    "REASONS", "EntityIdentity", "IdentityPolicy", "MatchKeys", "Matching", "Resemblance", "Weights", "clusters",
+    "compile_keys", "fold", "identity_schema", "keys_of", "load_identity", "match_keys", "matching_of",
 ]  # fmt: skip

@@ -14,6 +14,8 @@ from prm_sync.canonical.model import Entity
 from prm_sync.rules.fold import fold
 from prm_sync.rules.identity.policy import MOST_GROUPS, IdentityPolicy, Keys
 
+MatchKeys = Callable[[Sequence[Any]], Sequence[int | None]]
+"""The keys of a row: one for each group of fields, always `MOST_GROUPS` entries; None: it has none."""
 _ABSENT = (0,)
 _BETWEEN = "\x1f"  #: between the parts of a key; folding never leaves one, it counts as space
 
@@ -33,7 +35,7 @@ def match_keys(entity: Entity, row: Mapping[str, Any], policy: IdentityPolicy | 
 
 def compile_keys(
     entity: Entity, policy: IdentityPolicy | None, columns: Sequence[str]
-) -> Callable[[Sequence[Any]], list[int | None]]:
+) -> MatchKeys:
     """The keys of many rows whose values stand in the order of `columns`: one for each group, in their order.
 
     None stands for a group of which a field is empty, or not among the columns; always `MOST_GROUPS` entries.
