@@ -23,7 +23,7 @@ from prm_sync.flows.bury import bury
 from prm_sync.flows.forget import strangers_only
 from prm_sync.flows.preparing import Maker, Prepared, Recipe, prepare, rarely_collecting
 from prm_sync.flows.report import FlowReport, State
-from prm_sync.warehouse import indexes, raw, tombstones
+from prm_sync.warehouse import indexes, raw, statistics, tombstones
 from prm_sync.warehouse.records import Encoded, encode
 from prm_sync.warehouse.runs import Run, running
 
@@ -152,6 +152,9 @@ class _Reading:
             if pages == 0 and caught_up:
                 raw.keep_cursor(tx, state, None, mapping_hash)
             raw.ended(tx, state, self.started_at, full=full)
+        written = [self.app.tables.entities[m.entity].source for m in mappings]
+        indexes.complete(self.app.db, written)
+        statistics.renew(self.app.db, [self.app.tables["raw.record"], *written])
 
     def start_over(self) -> None:
         state = taken(self.app, self.connection, self.stream, self.run)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -17,9 +17,10 @@ from prm_sync.flows.deliveries import tell_late
 from prm_sync.flows.report import FlowReport
 from prm_sync.flows.translate import translate
 from prm_sync.rules.identity import matching_of
-from prm_sync.warehouse import golden, indexes, raw
+from prm_sync.warehouse import golden, indexes, raw, statistics
 from prm_sync.warehouse.matching import Edge, Like, Likeness
 from prm_sync.warehouse.runs import running
+from prm_sync.warehouse.tables import Tables
 
 log = logging.getLogger(__name__)
 
@@ -41,10 +42,18 @@ def refine(app: App, entities: Sequence[str] | None = None, *, dagster_run_id: s
             refine_entity(app, name, report)
         if "order" in (entities or app.entities):
             tell_late(app, report)
-        indexes.complete(app.db, app.tables, entities or app.entities)
+        written = _written(app.tables, entities or app.entities)
+        indexes.complete(app.db, written)
+        statistics.renew(app.db, written)
         report.work_s = time.perf_counter() - began
     log.info("refined", extra={"counts": dict(report.numbers)})
     return report
+
+
+def _written(tables: Tables, entities: Iterable[str]) -> list[sa.Table]:
+    """Where pull and refine write: a pull that was killed has not completed its own."""
+    of_entities = (tables.entities[name] for name in entities)
+    return [tables["core.crosswalk"], *(table for of in of_entities for table in (of.source, of.golden))]
 
 
 def refine_entity(

@@ -61,16 +61,3 @@ def stage(conn: sa.Connection, name: str, like: str, columns: Sequence[str], row
         f"CREATE TEMP TABLE {name} ON COMMIT DROP AS SELECT {quoted(columns)} FROM {like} WITH NO DATA"
     )
     copy(conn, f"pg_temp.{name}", columns, rows)
-
-
-def analyze(conn: sa.Connection, table: str, columns: Sequence[str]) -> None:
-    """Statistics for a table that has grown to twice what the planner believes, or more; cheap where it has not."""
-    believed, pages, at = conn.execute(
-        sa.text(
-            "SELECT reltuples, relpages, pg_relation_size(oid) / 8192 FROM pg_class "
-            "WHERE oid = cast(:t AS regclass)"
-        ),
-        {"t": table},
-    ).one()
-    if believed < 0 or at > 2 * max(pages, 8):
-        conn.exec_driver_sql(f"ANALYZE {table} ({quoted(columns)})")

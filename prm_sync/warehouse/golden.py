@@ -15,7 +15,7 @@ import msgspec
 import sqlalchemy as sa
 
 from prm_sync.canonical.model import Entity
-from prm_sync.warehouse import bulk, conflicts, field_times, merges, progress
+from prm_sync.warehouse import bulk, conflicts, field_times, merges, progress, statistics
 from prm_sync.warehouse.conflicts import ClashRow
 from prm_sync.warehouse.db import lock
 from prm_sync.warehouse.field_times import MemberRow
@@ -83,6 +83,8 @@ def refine_chunk(
     with db.begin() as tx:
         lock(tx, f"change:{name}")  # only to be sure that all numbers up to this one are there
         committed = tx.exec_driver_sql("SELECT last_value FROM core.change_seq").scalar_one()
+    with db.begin() as tx:  # of its own: its lock would keep indexes from being made until the chunk is done
+        statistics.renew_inside(tx, f"core.{name}_source", (*MATCH_KEYS, "arrived", "touched", "remote_id"))
     with db.begin() as tx:
         lock(tx, f"golden:{name}")
         upto = progress.upto(tx, f"refine:{name}", policy_hash)
@@ -184,7 +186,6 @@ class _Chunk:
             progress.keep(self.tx, f"refined:{self.name}", newest, "")
         asked = ("arrived", "entity_id", "external_id", *MATCH_KEYS)
         self._sql(f"ANALYZE pg_temp.batch ({bulk.quoted(asked)})")
-        bulk.analyze(self.tx, f"core.{self.name}_source", (*MATCH_KEYS, "arrived", "touched", "remote_id"))
 
     def _match_by_likeness(self) -> set[str]:
         """Find the links of the batch; entities that only withdrawn ones held together are parted, and returned."""
@@ -321,13 +322,7 @@ class _Chunk:
         self._sql("ALTER TABLE pg_temp.losers RENAME COLUMN entity TO loser")
         columns = ("loser", "entity_id", "matched_by")
         bulk.copy(self.tx, "pg_temp.losers", columns, ((loser, *into) for loser, into in losers.items()))
-        merges.keep(self.tx, self.name, {i for i in remote if i in losers}, self.now)
-        self._sql(
-            "UPDATE core.crosswalk x SET entity_id = l.entity_id, since = :now, "
-            f"matched_by = CASE WHEN x.matched_by IN {merges.COPIES} THEN x.matched_by ELSE l.matched_by END "
-            f"FROM pg_temp.losers l WHERE x.entity = '{self.name}' AND x.entity_id = l.loser",
-            now=self.now,
-        )
+        merges.hand_over(self.tx, self.name, {i for i in remote if i in losers}, self.now)
         self._sql(
             f'UPDATE core."{self.name}" g SET merged_into = l.entity_id, touched = :touched FROM pg_temp.losers l '
             "WHERE g.id = l.loser",
@@ -429,8 +424,8 @@ class _Chunk:
                 f"SELECT x.entity_id, s.connection, s.stream, s.remote_id, s.arrived, s.remote_time, s.deleted_at, "
                 f"x.matched_by IN {merges.COPIES} AS copy, t.base_time, t.changed, "
                 f"{', '.join(f's.{bulk.quoted([f])}' for f in self.fields)} FROM core.crosswalk x "
-                f"JOIN core.{self.name}_source s "
-                "ON s.connection = x.connection AND s.stream = x.stream AND s.remote_id = x.remote_id "
+                f"CROSS JOIN LATERAL (SELECT * FROM core.{self.name}_source WHERE connection = x.connection "
+                "AND stream = x.stream AND remote_id = x.remote_id OFFSET 0) s "
                 "LEFT JOIN core.field_time t ON t.remote_id = s.remote_id AND t.connection = s.connection "
                 "AND t.stream = s.stream AND t.entity = x.entity "
                 f"WHERE x.entity = '{self.name}' AND x.entity_id = ANY(:ids) ORDER BY x.entity_id, s.arrived"

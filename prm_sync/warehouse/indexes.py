@@ -23,11 +23,11 @@ def leave_away(tx: sa.Connection, tables: Tables, entity: str) -> None:
                 index.drop(tx, checkfirst=True)
 
 
-def complete(db: sa.Engine, tables: Tables, entities: Iterable[str]) -> None:
-    """Make what is missing: at the end of a refine, also one that follows a pull which was killed."""
+def complete(db: sa.Engine, tables: Iterable[sa.Table]) -> None:
+    """Make what these tables lack, where it was left away."""
     with db.begin() as tx:
         there = set(tx.exec_driver_sql("SELECT indexname FROM pg_indexes WHERE schemaname = 'core'").scalars())
-    for table in {t.fullname: t for e in entities for t in _tables(tables, e)}.values():
+    for table in tables:
         missing = [i for i in _costly(table) if i.name not in there]
         if missing:
             with db.begin() as tx:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 
 from prm_sync.canonical.model import Entity
-from prm_sync.warehouse import bulk
+from prm_sync.warehouse import bulk, statistics
 from prm_sync.warehouse.tables import MATCH_KEYS
 
 Edge = tuple[int, int]
@@ -91,7 +91,7 @@ class Likeness:
         bulk.stage(tx, "fresh_key", "core.match_key", ("key", "entity", "arrived"), found)
         tx.exec_driver_sql("INSERT INTO core.match_key SELECT key, entity, arrived FROM pg_temp.fresh_key")
         tx.exec_driver_sql("ANALYZE pg_temp.fresh_key")
-        bulk.analyze(tx, "core.match_key", ("key", "entity", "arrived"))
+        statistics.renew_inside(tx, "core.match_key", ("key", "entity", "arrived"))
 
     def _withdraw(self, tx: sa.Connection) -> list[Edge]:
         """Take back what only keys had named that too many records share by now: as if all had come at once.

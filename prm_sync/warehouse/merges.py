@@ -86,20 +86,23 @@ def standing(tx: sa.Connection, entity: str, ids: Collection[str]) -> dict[str, 
     return {r[0]: r[1] for r in rows}
 
 
-def keep(tx: sa.Connection, entity: str, remote: Collection[str], now: datetime) -> None:
-    """Note which records go over with each loser, before they do; pg_temp.losers has (loser, entity_id).
+def hand_over(tx: sa.Connection, entity: str, remote: Collection[str], now: datetime) -> None:
+    """Losers' records go over to their winners; which they were is noted. pg_temp.losers: (loser, entity_id, matched_by).
 
     `remote`: losers that are one with their winner since a remote merged records, and for no reason of our own.
     """
     tx.execute(
         sa.text(
-            "WITH moved AS (SELECT entity_id, array_agg(connection || '/' || stream || '/' || remote_id "
-            "ORDER BY remote_id) AS records FROM core.crosswalk WHERE entity = :e "
-            "AND entity_id = ANY(SELECT loser FROM pg_temp.losers) GROUP BY entity_id) "
+            "WITH moved AS (UPDATE core.crosswalk x SET entity_id = l.entity_id, since = :now, "
+            f"matched_by = CASE WHEN x.matched_by IN {COPIES} THEN x.matched_by ELSE l.matched_by END "
+            "FROM pg_temp.losers l WHERE x.entity = :e AND x.entity_id = l.loser "
+            "RETURNING l.loser, x.connection, x.stream, x.remote_id), "
+            "of AS (SELECT loser, array_agg(connection || '/' || stream || '/' || remote_id ORDER BY remote_id) "
+            "AS records FROM moved GROUP BY loser) "
             "INSERT INTO core.entity_merge (entity, loser_id, winner_id, why, at, moved) "
             "SELECT :e, l.loser, l.entity_id, CASE WHEN l.loser = ANY(:remote) THEN 'merged' "
             "WHEN l.matched_by = 'likeness' THEN l.matched_by ELSE 'exact_key' END, "
-            ":now, coalesce(m.records, '{}') FROM pg_temp.losers l LEFT JOIN moved m ON m.entity_id = l.loser"
+            ":now, coalesce(of.records, '{}') FROM pg_temp.losers l LEFT JOIN of USING (loser)"
         ),
         {"e": entity, "now": now, "remote": sorted(remote)},
     )

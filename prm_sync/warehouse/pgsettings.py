@@ -38,7 +38,6 @@ def initial_settings(home: Path) -> dict[str, str]:
         "jit": "off",  # statements are short or bulk: compiling them cost more than it gave
         "wal_level": "minimal",  # no replicas of an embedded server: COPY into a new table skips the log
         "max_wal_senders": "0",
-        "wal_compression": "on",
         "max_wal_size": "4GB" if disk.free > 40 * GIB else "1GB",
         "checkpoint_timeout": "15min",
         "timezone": "UTC",

@@ -15,6 +15,9 @@ from prm_sync.errors import FencedOff
 from prm_sync.warehouse import bulk, records, tombstones
 from prm_sync.warehouse.records import Encoded, Received
 
+# By the index, whatever the planner believes; EXISTS (... seq > ...) reads the whole stream to find none.
+_NEWEST_SEQ = "(SELECT max(seq) FROM raw.record WHERE connection = :c AND stream = :s)"
+
 
 @dataclass(slots=True)
 class StreamState:
@@ -66,7 +69,7 @@ def take(
             {"c": connection, "s": stream, "run": run_id, "key": key, "modified": modified},
         ).one()
         behind = tx.execute(
-            sa.text("SELECT EXISTS (SELECT FROM raw.record WHERE connection = :c AND stream = :s AND seq > :seq)"),
+            sa.text(f"SELECT coalesce({_NEWEST_SEQ} > :seq, false)"),
             {"c": connection, "s": stream, "seq": row.mapped_seq},
         ).scalar_one()
         gone = tombstones.there_are(tx, connection, stream)
@@ -82,9 +85,8 @@ def waits_for_mapping(db: sa.Engine, connection: str, stream: str, mapping_hash:
         return bool(
             tx.execute(
                 sa.text(
-                    "SELECT c.records > 0 AND (c.mapping_hash IS DISTINCT FROM :hash OR EXISTS ("
-                    "SELECT FROM raw.record r WHERE r.connection = :c AND r.stream = :s AND r.seq > c.mapped_seq)) "
-                    "FROM raw.cursor c WHERE c.connection = :c AND c.stream = :s"
+                    "SELECT c.records > 0 AND (c.mapping_hash IS DISTINCT FROM :hash OR c.mapped_seq < "
+                    f"{_NEWEST_SEQ}) FROM raw.cursor c WHERE c.connection = :c AND c.stream = :s"
                 ),
                 {"c": connection, "s": stream, "hash": mapping_hash},
             ).scalar()
@@ -162,10 +164,12 @@ def _is_late(time: datetime | None, known: datetime | None, seen_at: datetime) -
 def _known(
     tx: sa.Connection, state: StreamState, ids: list[str]
 ) -> dict[str, tuple[bytes, datetime | None, datetime | None]]:
+    """Hash, time of deletion and time of the last change of these records; each looked up by itself: see `golden`."""
     rows = tx.execute(
         sa.text(
+            "SELECT r.* FROM unnest(cast(:ids AS text[])) AS i (id) CROSS JOIN LATERAL ("
             "SELECT remote_id, hash, deleted_at, remote_time FROM raw.record "
-            "WHERE connection = :c AND stream = :s AND remote_id = ANY(:ids)"
+            "WHERE connection = :c AND stream = :s AND remote_id = i.id OFFSET 0) r"
         ),
         {"c": state.connection, "s": state.stream, "ids": ids},
     )
