@@ -18,6 +18,7 @@ from prm_sync.cli.plans import SAMPLE, described, show_all
 from prm_sync.cli.watch import Watch
 from prm_sync.errors import ConfigError, WarehouseError
 from prm_sync.flows.report import EXIT_CODE, FlowReport, State, worst
+from prm_sync.flows.timeleft import TimeLeft
 
 if TYPE_CHECKING:
     from prm_sync.app import App
@@ -89,6 +90,7 @@ class Runs:
     reports: list[FlowReport] = field(default_factory=list)
     errors: list[Exception] = field(default_factory=list)
     plans: list[Plan] = field(default_factory=list)  #: of a dry run: what its pushes would change
+    left: TimeLeft = field(default_factory=TimeLeft)  #: of the pull under way
 
     def all(self) -> None:
         verbs = self.choice.verbs
@@ -136,8 +138,12 @@ class Runs:
         from prm_sync.flows.pull import pull
 
         for connection, stream in self.choice.pulls(self.app):
-            flow = partial(pull, self.app, connection, stream, on_page=self.watch.page)
+            flow = partial(pull, self.app, connection, stream, on_page=self._page)
             self.one("pull", f"{connection}.{stream}", flow)
+
+    def _page(self, records: int, total: int | None) -> None:
+        self.watch.page(records, total)
+        self.left.page(records, total)
 
     def _entities(self) -> tuple[str, ...] | None:
         return self.choice.entities or None
@@ -164,7 +170,7 @@ class Runs:
         ]
         inside = False
         try:
-            with refining_meanwhile(self.app, entities, report):
+            with refining_meanwhile(self.app, entities, report, left_s=self.left.seconds):
                 inside = True
                 yield report
                 inside = False

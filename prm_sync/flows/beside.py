@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 Ready = TypeVar("Ready")
 
 PROCESSES = 2  #: some 65 MB each; more would wait for PostgreSQL
+STARTING = 3  #: pages that are read before the first process has come up
 _ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE")
 _BROKEN = (OSError, EOFError, pickle.UnpicklingError)
 
@@ -35,9 +36,10 @@ def prepared_beside(
         processes = cycle([stack.enter_context(_Process(recipe)) for _ in range(PROCESSES)])
 
         def sent() -> Iterator[tuple[Page, _Process | None]]:  # in a thread: a pipe holds less than a page
-            for page in pages:
-                process = next(processes)
-                yield page, process if process.send(page) else None
+            with closing(ahead(iter(pages), STARTING)) as read:
+                for page in read:
+                    process = next(processes)
+                    yield page, process if process.send(page) else None
 
         with closing(ahead(sent(), 1)) as under_way:
             for page, process in under_way:

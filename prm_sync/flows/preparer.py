@@ -14,9 +14,13 @@ import sys
 
 from prm_sync.flows.preparing import Recipe, prepare, rarely_collecting
 
+NICENESS = 10  #: whoever asks the remote, and the warehouse, go first: these wait, we only work
+
 
 def main() -> None:
     """A recipe, then pages, until the input ends."""
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, too, whose end is ours
     source, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever prints, prints no answer

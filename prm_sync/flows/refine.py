@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -91,12 +92,14 @@ def likeness(app: App, name: str) -> Like | None:
 
 @contextmanager
 def refining_meanwhile(
-    app: App, entities: Sequence[str], report: FlowReport, *, at_least: int = MEANWHILE_ROWS
-) -> Iterator[None]:
+    app: App, entities: Sequence[str], report: FlowReport, *,
+    at_least: int = MEANWHILE_ROWS, left_s: Callable[[], float] = lambda: math.inf,
+) -> Iterator[None]:  # fmt: skip
     """While the body pulls, a thread refines what it has staged: both halves of a big load at once.
 
     A chunk's cost has a part that grows with what is there already. So chunks grow with it, from `at_least` rows on,
-    and after each the thread rests as long as it took.
+    and after each the thread rests as long as it took. What would not be done before the body is (`left_s`: seconds
+    that it has left) is better done afterwards, all at once.
     """
     stop = threading.Event()
     failed: list[BaseException] = []
@@ -105,6 +108,8 @@ def refining_meanwhile(
         try:
             rest_s = LOOK_EVERY_S
             while not stop.wait(rest_s):
+                if left_s() < rest_s:
+                    continue
                 began = time.perf_counter()
                 for name in entities:
                     enough = min(max(at_least, report.numbers.get("refined", 0) // 4), MEANWHILE_MOST)

@@ -20,6 +20,8 @@ from prm_sync.connect.budget import (
 )
 from prm_sync.connect.protocol import Limit
 
+AGREES_S = 60.0  #: what a remote says of its limits is written again after so long, where it is as we had counted
+
 
 class SharedBudget:
     """Permits are taken in a short transaction of their own: what one process took, the others see.
@@ -33,6 +35,7 @@ class SharedBudget:
     ) -> None:  # fmt: skip
         self._db, self._connection, self._limits = db, connection, {limit.name: limit for limit in limits}
         self._now, self._sleep, self._reading = now, sleep, reading
+        self._counted: dict[str, Usage] = {}  #: as last written by us
 
     def take(self, *limits: str, cost: int = 1) -> None:
         """Waits for a permit of each limit; raises QuotaSpent where that would be longer than a minute."""
@@ -42,8 +45,6 @@ class SharedBudget:
 
         def attempt(now: float) -> float:
             with self._db.begin() as tx:
-                # All calls of a connection wait for one another here: a crash may forget the permits of an instant.
-                tx.exec_driver_sql("SET LOCAL synchronous_commit = off")
                 before = self._usages(tx, [w.name for w in wanted])
                 after, wait_s = grant_all(before, wanted, cost, now, reading=self._reading)
                 if wait_s <= 0:
@@ -57,10 +58,13 @@ class SharedBudget:
     def learn(self, limit: str, *, left: int, resets_in_s: float) -> None:
         """Correct the count by what a response's headers say."""
         limits_named(self._limits, [limit])
+        now = self._now()
+        counted = self._counted.get(limit)
+        if counted is not None and counted.left == left and counted.resets_at > now + resets_in_s - AGREES_S:
+            return
         with self._db.begin() as tx:
-            tx.exec_driver_sql("SET LOCAL synchronous_commit = off")
             usage = self._usages(tx, [limit]).get(limit, Usage())
-            self._keep(tx, {limit: learned(usage, left=left, resets_in_s=resets_in_s, now=self._now())})
+            self._keep(tx, {limit: learned(usage, left=left, resets_in_s=resets_in_s, now=now)})
 
     def _usages(self, tx: sa.Connection, names: Sequence[str]) -> dict[str, Usage]:
         """The usages of these limits, locked until the transaction ends (in one order: no deadlock)."""
@@ -77,10 +81,11 @@ class SharedBudget:
         return found
 
     def _locked(self, tx: sa.Connection, names: Sequence[str]) -> dict[str, Usage]:
+        # All calls of a connection wait for one another here: few turns, and a crash may forget an instant's permits.
         rows = tx.execute(
             sa.text(
-                "SELECT limit_name, state FROM ops.budget WHERE connection = :c AND limit_name = ANY(:names) "
-                "ORDER BY limit_name FOR UPDATE"
+                "SELECT limit_name, state, set_config('synchronous_commit', 'off', true) FROM ops.budget "
+                "WHERE connection = :c AND limit_name = ANY(:names) ORDER BY limit_name FOR UPDATE"
             ),
             {"c": self._connection, "names": list(names)},
         )
@@ -88,9 +93,14 @@ class SharedBudget:
 
     def _keep(self, tx: sa.Connection, usages: dict[str, Usage]) -> None:
         tx.execute(
-            sa.text("UPDATE ops.budget SET state = cast(:state AS jsonb) WHERE connection = :c AND limit_name = :l"),
-            [{"c": self._connection, "l": name, "state": _encoded(usage)} for name, usage in usages.items()],
+            sa.text(
+                "UPDATE ops.budget b SET state = cast(n.state AS jsonb) "
+                "FROM unnest(cast(:names AS text[]), cast(:states AS text[])) AS n (name, state) "
+                "WHERE b.connection = :c AND b.limit_name = n.name"
+            ),
+            {"c": self._connection, "names": list(usages), "states": [_encoded(u) for u in usages.values()]},
         )
+        self._counted |= usages
 
 
 def _encoded(usage: Usage) -> str:

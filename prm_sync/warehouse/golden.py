@@ -137,6 +137,7 @@ class _Chunk:
 
     def run(self) -> Refined:
         self._sql("SET LOCAL synchronous_commit = off")  # a chunk that gets lost is refined again
+        statistics.roughly(self.tx)
         self._sql("SET LOCAL cursor_tuple_fraction = 1")  # streamed results are read to their end
         self.touched = int(self._sql("SELECT nextval('core.change_seq')").scalar_one())
         apart = merges.taken_apart(self.tx, self.name, self.after, self.upto, self.now, self.cluster, self.own_id)

@@ -87,7 +87,7 @@ def standing(tx: sa.Connection, entity: str, ids: Collection[str]) -> dict[str, 
 
 
 def hand_over(tx: sa.Connection, entity: str, remote: Collection[str], now: datetime) -> None:
-    """Losers' records go over to their winners; which they were is noted. pg_temp.losers: (loser, entity_id, matched_by).
+    """Losers' records go over to their winners (pg_temp.losers: loser, entity_id, matched_by); which ones is noted.
 
     `remote`: losers that are one with their winner since a remote merged records, and for no reason of our own.
     """

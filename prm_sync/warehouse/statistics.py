@@ -1,4 +1,4 @@
-"""What the planner knows of tables that have just grown. The server looks once a minute; the next step comes at once."""
+"""What the planner knows of tables that have just grown: the server looks once a minute, the next step comes now."""
 
 from __future__ import annotations
 
@@ -39,7 +39,13 @@ def _grown(tx: sa.Connection, names: Sequence[str]) -> list[str]:
     )
 
 
+def roughly(tx: sa.Connection) -> None:
+    """Let ANALYZE look at 3,000 rows in this transaction instead of 30,000: it is a tenth of the time, and enough."""
+    tx.exec_driver_sql("SET LOCAL default_statistics_target = 10")
+
+
 def _analyze(tx: sa.Connection, name: str, columns: Sequence[str]) -> None:
+    roughly(tx)
     tx.exec_driver_sql(f"ANALYZE {name} ({bulk.quoted(columns)})")
 
 

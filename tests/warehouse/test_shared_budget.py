@@ -62,6 +62,29 @@ def test_what_a_response_says_corrects_the_count_for_everybody(warehouse: sa.Eng
         other.take("day")
 
 
+def test_what_a_response_says_is_written_where_it_is_not_what_was_counted(warehouse: sa.Engine) -> None:
+    """Most say what we know. A row that every call of a connection waits for is left alone then."""
+    moment, limit = [1_000_000.0], Limit("day", 1000, 86400.0)
+    one = SharedBudget(warehouse, "crm", [limit], now=lambda: moment[0])
+    other = SharedBudget(warehouse, "crm", [limit], now=lambda: moment[0])
+
+    def answered(left: int) -> bool:
+        """A call of `one`, and whether its answer was written."""
+        one.take("day")
+        before = rows(warehouse, "SELECT state, xmin::text FROM ops.budget")
+        one.learn("day", left=left, resets_in_s=80_000)
+        return rows(warehouse, "SELECT state, xmin::text FROM ops.budget") != before
+
+    assert answered(900), "nothing was known"
+    assert not answered(899)
+    assert answered(870), "somebody else called meanwhile"
+    other.take("day")
+    assert not answered(868), "another process of ours did, and counted it"
+    moment[0] += 61
+    assert answered(867), "it resets later than we believed"
+    assert rows(warehouse, "SELECT state->>'left' AS left FROM ops.budget") == [{"left": "867"}]
+
+
 def test_a_short_wait_is_waited(warehouse: sa.Engine) -> None:
     slept: list[float] = []
     moment = [time.time()]
