@@ -1,7 +1,8 @@
 """Indexes that an entity's very first load leaves away: making them afterwards costs a tenth of keeping them up.
 
 They are those whose keys come in no order: of the match keys, four to a row, and of the crosswalk by entity. While a
-load is under way, refine joins all rows by them anyway. By the others it looks up single rows.
+load is under way, refine joins all rows by them anyway. By the others it looks up single rows. The pull makes those of
+the source rows when it has ended, refine those of the crosswalk, and what a pull that was killed has left.
 """
 
 from __future__ import annotations
