@@ -37,10 +37,7 @@ def deleted_since(remote: Remote, stream: Stream, since: str, log_since: str) ->
     conditions = ["IsDeleted = true", *soql.from_time(stream.modified or "", since)]
     columns = ["Id", *(f.name for f in stream.fields if f.name == MASTER)]
     page, moment = remote.first_page(soql.select(columns, stream.name, conditions), deleted=True)
-    rows = page.decoded()
-    if not page.done and page.nextRecordsUrl:
-        for more in remote.next_pages(page.nextRecordsUrl):
-            rows += more.decoded()
+    rows = remote.rows_from(page)
     binned = [r["Id"] for r in rows]
     logged, covered = _logged(remote, stream, log_since, moment)
     # Who is in the log and not in the bin was purged, or brought back.

@@ -78,10 +78,14 @@ class Remote:
 
     def rows(self, soql: str, *, deleted: bool = False) -> list[dict[str, Any]]:
         """All rows of a small query, without `attributes`."""
-        page, _ = self.first_page(soql, deleted=deleted)
-        found = page.decoded()
-        if not page.done and page.nextRecordsUrl:
-            for more in self.next_pages(page.nextRecordsUrl):
+        first, _ = self.first_page(soql, deleted=deleted)
+        return self.rows_from(first)
+
+    def rows_from(self, first: RawPage) -> list[dict[str, Any]]:
+        """Those of a query's first page and of the pages after it."""
+        found = first.decoded()
+        if not first.done and first.nextRecordsUrl:
+            for more in self.next_pages(first.nextRecordsUrl):
                 found += more.decoded()
         return found
 

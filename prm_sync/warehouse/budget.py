@@ -20,7 +20,7 @@ from prm_sync.connect.budget import (
 )
 from prm_sync.connect.protocol import Limit
 
-AGREES_S = 60.0  #: what a remote says of its limits is written again after so long, where it is as we had counted
+AGREES_S = 60.0  #: so much later than we believed a limit may reset, or a tenth of the time left, before it is written
 
 
 class SharedBudget:
@@ -60,8 +60,9 @@ class SharedBudget:
         limits_named(self._limits, [limit])
         now = self._now()
         counted = self._counted.get(limit)
-        if counted is not None and counted.left == left and counted.resets_at > now + resets_in_s - AGREES_S:
-            return
+        known_until = now + resets_in_s - min(AGREES_S, resets_in_s / 10)
+        if counted is not None and counted.left == left and counted.resets_at >= known_until:
+            return  # most answers say what we have counted
         with self._db.begin() as tx:
             usage = self._usages(tx, [limit]).get(limit, Usage())
             self._keep(tx, {limit: learned(usage, left=left, resets_in_s=resets_in_s, now=now)})

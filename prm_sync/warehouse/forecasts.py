@@ -9,14 +9,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from prm_sync.warehouse import bulk, offers
-from prm_sync.warehouse.views import entity_of, live
+from prm_sync.warehouse.views import entity_of, live, partner_by_key, partner_of
 
 COLUMNS = (
     "kind", "subject_id", "partner_id", "name", "last_day", "leads", "stranded", "stranded_in", "offers",
     "registrations", "freed", "lead_ids", "rule_version", "as_of",
 )  # fmt: skip
-_HOLDER = f"coalesce({entity_of('partner=c.partner_ref')}, p.id)"
-_BY_KEY = "LEFT JOIN core.partner p ON p.partner_key = c.partner_key AND p.merged_into IS NULL AND p.deleted_at IS NULL"
 BATCH = 20_000
 
 
@@ -31,18 +29,19 @@ def running_out(
         sa.text(
             f"""
             SELECT x.* FROM (
-                SELECT 'certificate' AS kind, c.id, {_HOLDER} AS partner_id, c.name, c.expires_on AS last
-                FROM core.certification c {_BY_KEY} WHERE c.name IS NOT NULL AND c.expires_on BETWEEN :today AND :until
+                SELECT 'certificate' AS kind, c.id, {partner_of("c")} AS partner_id, c.name, c.expires_on AS last
+                FROM core.certification c {partner_by_key("c")}
+                WHERE c.name IS NOT NULL AND c.expires_on BETWEEN :today AND :until
                   AND coalesce(c.status, 'granted') = ANY(:held) AND {live("c")}
                 UNION ALL
-                SELECT 'agreement', c.id, {_HOLDER}, coalesce(c.number, c.kind, c.id), c.expires_on
-                FROM core.agreement c {_BY_KEY} WHERE c.expires_on BETWEEN :today AND :until
+                SELECT 'agreement', c.id, {partner_of("c")}, coalesce(c.number, c.kind, c.id), c.expires_on
+                FROM core.agreement c {partner_by_key("c")} WHERE c.expires_on BETWEEN :today AND :until
                   AND c.status = ANY(:in_force) AND {live("c")}
                 UNION ALL
                 SELECT 'protection', r.id, r.partner_id, coalesce(r.account_name, r.number, r.id), r.last
                 FROM (SELECT r.*, ((r.until - interval '1 microsecond') AT TIME ZONE 'UTC')::date AS last
                       FROM {_PROTECTED}) r WHERE r.last BETWEEN :today AND :until) x
-            JOIN core.partner p ON p.id = x.partner_id WHERE p.status = 'active' AND p.is_test IS NOT TRUE
+            JOIN core.partner p ON p.id = x.partner_id WHERE p.status = 'active' AND {live("p")}
             ORDER BY x.last, x.partner_id, x.kind, x.id
             """
         ),

@@ -9,14 +9,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from prm_sync.warehouse import marts
-from prm_sync.warehouse.views import entity_of, live
+from prm_sync.warehouse.views import entity_of, live, partner_by_key, partner_of
 
 LOCK = "incentive_check"  #: the name under which the change numbers of these rows are given out
 COLUMNS = ("partner_id", "programme", "basis", "currency", "earned", "claimed", "paid", "state", "claims",
            "rule_version")  # fmt: skip
 _SELLER = f"CASE WHEN o.partner_ref IS NOT NULL THEN {entity_of('partner=o.partner_ref')} END"
-_CLAIMANT = f"coalesce({entity_of('partner=c.partner_ref')}, p.id)"
-_BY_KEY = "LEFT JOIN core.partner p ON p.partner_key = c.partner_key AND p.merged_into IS NULL AND p.deleted_at IS NULL"
 
 
 def changed_partners(tx: sa.Connection, after: int) -> list[str]:
@@ -27,7 +25,7 @@ def changed_partners(tx: sa.Connection, after: int) -> list[str]:
             SELECT {_SELLER} FROM core."order" o WHERE o.touched > :after
             UNION SELECT {_SELLER} FROM core.order_past o WHERE o.version > 0 AND EXISTS (
                 SELECT FROM core."order" n WHERE n.id = o.id AND n.touched > :after)
-            UNION SELECT {_CLAIMANT} FROM core.incentive_claim c {_BY_KEY} WHERE c.touched > :after
+            UNION SELECT {partner_of("c")} FROM core.incentive_claim c {partner_by_key("c")} WHERE c.touched > :after
             UNION SELECT partner_id FROM ledger.credit_change WHERE touched > :after
             UNION SELECT id FROM core.partner WHERE touched > :after
             """
@@ -71,9 +69,9 @@ def claims(tx: sa.Connection, partners: Sequence[str]) -> Sequence[sa.Row[Any]]:
             SELECT n.*, CASE WHEN o.opportunity_ref IS NOT NULL THEN {entity_of("opportunity=o.opportunity_ref")} END
                    AS order_deal_id
             FROM (
-                SELECT c.id, {_CLAIMANT} AS partner_id, c.programme, c.amount, c.currency, c.status,
+                SELECT c.id, {partner_of("c")} AS partner_id, c.programme, c.amount, c.currency, c.status,
                        coalesce({entity_of("order=c.order_ref")}, b.id) AS order_id, r.deal_id
-                FROM core.incentive_claim c {_BY_KEY}
+                FROM core.incentive_claim c {partner_by_key("c")}
                 LEFT JOIN core."order" b ON b.number = c.order_number AND b.merged_into IS NULL
                 LEFT JOIN (
                     SELECT r.number, max(coalesce({entity_of("opportunity=r.opportunity_ref")}, v.opportunity_id))

@@ -12,7 +12,7 @@ import msgspec
 import sqlalchemy as sa
 
 from prm_sync.warehouse import bulk
-from prm_sync.warehouse.views import entity_of, live
+from prm_sync.warehouse.views import entity_of, live, partner_by_key, partner_of
 
 LOCK = "lead_offer"  #: the entity name under which the ledger's change numbers are given out
 
@@ -172,8 +172,8 @@ def certificates(tx: sa.Connection) -> dict[str, list[tuple[str, str | None, dat
     return _papers(
         tx,
         f"""
-        SELECT {_HOLDER} AS partner_id, c.name, c.status, c.issued_on, c.expires_on
-        FROM core.certification c {_BY_KEY} WHERE c.name IS NOT NULL AND {live("c")}
+        SELECT {partner_of("c")} AS partner_id, c.name, c.status, c.issued_on, c.expires_on
+        FROM core.certification c {partner_by_key("c")} WHERE c.name IS NOT NULL AND {live("c")}
         """,
     )
 
@@ -183,16 +183,12 @@ def agreements(tx: sa.Connection) -> dict[str, list[tuple[str, date | None, date
     return _papers(
         tx,
         f"""
-        SELECT {_HOLDER} AS partner_id, c.status, c.effective_on, c.expires_on
-        FROM core.agreement c {_BY_KEY} WHERE c.status IS NOT NULL AND {live("c")}
+        SELECT {partner_of("c")} AS partner_id, c.status, c.effective_on, c.expires_on
+        FROM core.agreement c {partner_by_key("c")} WHERE c.status IS NOT NULL AND {live("c")}
         """,
     )
 
 
-_HOLDER = f"coalesce({entity_of('partner=c.partner_ref')}, p.id)"
-_BY_KEY = (
-    "LEFT JOIN core.partner p ON p.partner_key = c.partner_key AND p.merged_into IS NULL AND p.deleted_at IS NULL"
-)
 
 
 def _papers(tx: sa.Connection, query: str) -> dict[str, list[Any]]:

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from prm_sync.warehouse import marts, offers, performance, registrations
-from prm_sync.warehouse.views import entity_of
+from prm_sync.warehouse.views import partner_by_key, partner_of
 
 LOCK = "target_pacing"  #: the name under which the change numbers of these rows are given out
 READS = ("opportunity", offers.LOCK, registrations.CREDITS, "target", "partner", "certification")
@@ -19,9 +19,6 @@ COLUMNS = (
     "expected", "attainment", "pace", "projected", "state", "other_currency", "rule_version",
 )  # fmt: skip
 ENDED = ("rejected", "terminated")  #: of partners in these states nothing more is expected
-_BY_KEY = "LEFT JOIN core.partner p ON p.partner_key = {0}.partner_key AND p.merged_into IS NULL"
-_OWNER = f"coalesce({entity_of('partner=t.partner_ref')}, p.id)"
-_HOLDER = f"coalesce({entity_of('partner=c.partner_ref')}, p.id)"
 
 
 def changed_partners(tx: sa.Connection, after: int) -> set[str]:
@@ -29,8 +26,9 @@ def changed_partners(tx: sa.Connection, after: int) -> set[str]:
     holders = tx.execute(
         sa.text(
             f"""
-            SELECT {_HOLDER} FROM core.certification c {_BY_KEY.format("c")} WHERE c.touched > :after
-            UNION SELECT {_HOLDER} FROM core.certification_past c {_BY_KEY.format("c")} WHERE c.version > 0 AND EXISTS (
+            SELECT {partner_of("c")} FROM core.certification c {partner_by_key("c")} WHERE c.touched > :after
+            UNION SELECT {partner_of("c")} FROM core.certification_past c {partner_by_key("c")}
+            WHERE c.version > 0 AND EXISTS (
                 SELECT FROM core.certification n WHERE n.id = c.id AND n.touched > :after)
             """
         ),
@@ -51,9 +49,9 @@ def targets(tx: sa.Connection) -> Sequence[sa.Row[Any]]:
                    AS amount, CASE t.metric WHEN 'revenue' THEN t.currency END AS currency, t.period_start,
                    t.period_end, coalesce(t.status = 'closed', false) OR coalesce(o.status = ANY(:ended), false)
                    AS closed
-            FROM (SELECT t.id, {_OWNER} AS owner, coalesce(t.metric, 'revenue') AS metric, t.amount, t.quantity,
-                         t.currency, t.period_start, t.period_end, t.status
-                  FROM core.target t {_BY_KEY.format("t")} WHERE {performance.AGREED}) t
+            FROM (SELECT t.id, {partner_of("t")} AS owner, coalesce(t.metric, 'revenue') AS metric, t.amount,
+                         t.quantity, t.currency, t.period_start, t.period_end, t.status
+                  FROM core.target t {partner_by_key("t")} WHERE {performance.AGREED}) t
             LEFT JOIN core.partner o ON o.id = t.owner AND o.merged_into IS NULL AND o.deleted_at IS NULL
                   AND o.is_test IS NOT TRUE
             ORDER BY t.id

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from prm_sync.rules.performance import CaseRow, DealRow, OfferRow, Performance, TargetRow
 from prm_sync.warehouse import marts
-from prm_sync.warehouse.views import entity_of, live
+from prm_sync.warehouse.views import entity_of, live, partner_by_key, partner_of
 
 LOCK = "partner_performance"  #: the name under which the mart's change numbers are given out
 _COLUMNS = (
@@ -22,7 +22,7 @@ _COLUMNS = (
 
 def changed_partners(tx: sa.Connection, after: int) -> list[str]:
     """Partners of whose offers, deals or targets anything changed after that change number."""
-    deal, target = entity_of("partner=d.partner_ref"), entity_of("partner=t.partner_ref")
+    deal = entity_of("partner=d.partner_ref")
     rows = tx.execute(
         sa.text(
             f"""
@@ -34,8 +34,7 @@ def changed_partners(tx: sa.Connection, after: int) -> list[str]:
             UNION SELECT partner_id FROM ledger.credit_change WHERE touched > :after AND partner_id <> ''
             UNION SELECT c.partner_id FROM ledger.deal_credit c JOIN core.opportunity d ON d.id = c.opportunity_id
                   WHERE d.touched > :after AND c.partner_id <> ''
-            UNION SELECT coalesce({target}, p.id) FROM core.target t
-                  LEFT JOIN core.partner p ON p.partner_key = t.partner_key WHERE t.touched > :after
+            UNION SELECT {partner_of("t")} FROM core.target t {partner_by_key("t")} WHERE t.touched > :after
             UNION SELECT id FROM core.partner WHERE touched > :after
             """
         ),
@@ -112,9 +111,9 @@ def target_rows(tx: sa.Connection, partners: Sequence[str]) -> list[TargetRow]:
     rows = tx.execute(
         sa.text(
             f"""
-            SELECT coalesce({entity_of("partner=t.partner_ref")}, p.id) AS partner_id,
+            SELECT {partner_of("t")} AS partner_id,
                    t.period_start, t.period_end, t.amount, t.currency
-            FROM core.target t LEFT JOIN core.partner p ON p.partner_key = t.partner_key AND p.merged_into IS NULL
+            FROM core.target t {partner_by_key("t")}
             WHERE coalesce(t.metric, 'revenue') = 'revenue' AND t.amount IS NOT NULL AND t.period_start IS NOT NULL
               AND t.period_end IS NOT NULL AND {AGREED}
             """

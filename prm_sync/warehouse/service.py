@@ -11,7 +11,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from prm_sync.warehouse.views import entity_of, live
+from prm_sync.warehouse.views import entity_of, live, partner_by_key, partner_of
 
 LOCK = "partner_service"  #: the name under which the change numbers of these rows are given out
 _TOLD = (
@@ -98,9 +98,8 @@ WITH offer AS (
     AND {live("f")}
 ), feedback AS (
   SELECT f.id, coalesce({entity_of("account=f.account_ref")}, a.id) AS account_id, f.at, f.touched,
-         coalesce({entity_of("partner=f.partner_ref")}, p.id) AS partner_id
-  FROM core.feedback f
-  LEFT JOIN core.partner p ON p.partner_key = f.partner_key AND p.merged_into IS NULL AND p.deleted_at IS NULL
+         {partner_of("f")} AS partner_id
+  FROM core.feedback f {partner_by_key("f")}
   LEFT JOIN core.account a ON a.account_number = f.account_number AND a.merged_into IS NULL AND a.deleted_at IS NULL
   WHERE (f.account_ref IS NOT NULL OR f.account_number IS NOT NULL) AND {live("f")}
 ), deed AS (

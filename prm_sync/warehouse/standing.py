@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from prm_sync.warehouse import marts
-from prm_sync.warehouse.views import entity_of
+from prm_sync.warehouse.views import partner_by_key, partner_of
 
 LOCK = "partner_standing"  #: the name under which the change numbers of these rows are given out
 COLUMNS = (
@@ -38,9 +38,8 @@ def feedback(tx: sa.Connection) -> dict[str, tuple[str, int]]:
     """The latest feedback by or about each partner that names no account: (id, change number) by partner id."""
     rows = tx.exec_driver_sql(
         f"""
-        SELECT DISTINCT ON (1) coalesce({entity_of("partner=f.partner_ref")}, p.id) AS partner_id, f.id, f.touched
-        FROM core.feedback f
-        LEFT JOIN core.partner p ON p.partner_key = f.partner_key AND p.merged_into IS NULL AND p.deleted_at IS NULL
+        SELECT DISTINCT ON (1) {partner_of("f")} AS partner_id, f.id, f.touched
+        FROM core.feedback f {partner_by_key("f")}
         WHERE f.account_ref IS NULL AND f.account_number IS NULL AND f.merged_into IS NULL AND f.deleted_at IS NULL
           AND f.is_test IS NOT TRUE ORDER BY 1, f.at DESC NULLS LAST, f.id
         """

@@ -56,6 +56,19 @@ def entity_of(reference: str) -> str:
     )
 
 
+def partner_of(row: str) -> str:
+    """SQL that says which partner a row means, by its reference or else by its key; `partner_by_key` is joined."""
+    return f"coalesce({entity_of(f'partner={row}.partner_ref')}, p.id)"
+
+
+def partner_by_key(row: str) -> str:
+    """SQL: `p` is the partner who has the row's key, or had it last."""
+    return (
+        "LEFT JOIN (SELECT DISTINCT ON (partner_key) partner_key, id FROM core.partner WHERE merged_into IS NULL "
+        f"ORDER BY partner_key, deleted_at DESC NULLS FIRST, id) p ON p.partner_key = {row}.partner_key"
+    )
+
+
 def _history(et: EntityTables) -> list[str]:
     name = et.entity.name
     fields = quoted(f.name for f in et.entity.fields)
@@ -161,12 +174,11 @@ LEFT JOIN core.partner p ON p.id = o.partner_id
 _FEEDBACK_FACTS = f"""
 CREATE VIEW core.feedback_facts AS
 SELECT g.id, coalesce(
-         {entity_of('partner=g.partner_ref')},
-         (SELECT k.id FROM core.partner k WHERE k.partner_key = g.partner_key AND k.merged_into IS NULL LIMIT 1),
+         {partner_of('g')},
          (SELECT {entity_of('partner=a.partner_ref')}
           FROM core.account a WHERE a.id = {entity_of('account=g.account_ref')})
        ) AS partner_id
-FROM core.feedback g
+FROM core.feedback g {partner_by_key('g')}
 """
 
 _SIGNAL_FACTS = "CREATE VIEW core.signal_facts AS SELECT signal_id AS id, partner_id FROM ledger.signal_audience"

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from workbench import Bench, Project, Vendors
 
 from prm_sync.flows.measure import measure
 from prm_sync.flows.push import push
 from prm_sync.flows.refine import refine
 from prm_sync.flows.route import route
+from prm_sync.warehouse.views import partner_by_key
 
 SHEETS = {"targets": ["Partner Key", "Metric", "Period Start"], "certifications": ["Certificate Id"]}
 DEALS = (("portal", "targets"), ("crm", "Account"), ("crm", "Opportunity"), ("prm", "partnerships"))
@@ -171,3 +173,29 @@ def test_only_what_changed_is_touched_and_a_target_that_is_gone_leaves(bench: Be
     targets(bench, lines[1])
     assert run(bench, ("portal", "targets"))["targets"] == 1
     assert set(shown(bench)) == {"revenue"}
+
+
+def test_a_key_that_a_partner_who_left_had_too_means_the_one_who_has_it(bench: Bench) -> None:
+    """Two entities with one key: a policy that matches by other keys, or people who keep them apart."""
+    targets(bench, f"alnoor,Revenue,1000.00,EUR,,{QUARTER},", f"gone,Deals,,,5,{QUARTER},")
+    run(bench, *DEALS)
+    owner = bench.one("SELECT partner_id FROM mart.target_pacing WHERE metric = 'revenue'")["partner_id"]
+    with bench.app.db.begin() as tx:
+        columns = "partner_key, name, provenance, sources, arrived, touched, valid_from"
+        for new, key in (("partner_0", "alnoor"), ("partner_1", "gone"), ("partner_2", "gone")):
+            tx.execute(
+                sa.text(
+                    f"INSERT INTO core.partner (id, {columns}, deleted_at) SELECT :new, :key, name, provenance, "
+                    "sources, arrived, nextval('core.change_seq'), valid_from, cast(:at AS timestamptz) "
+                    "FROM core.partner WHERE partner_key = 'alnoor' AND deleted_at IS NULL"
+                ),
+                {"new": new, "key": key, "at": "2027-01-05" if new < "partner_2" else "2027-02-05"},
+            )
+        tx.exec_driver_sql("UPDATE core.target SET touched = nextval('core.change_seq')")
+    measured(bench)
+    rows = bench.rows("SELECT metric, partner_id FROM mart.target_pacing ORDER BY metric")
+    assert rows == [{"metric": "revenue", "partner_id": owner}], "once, and the other's target is nobody's"
+    with bench.app.db.begin() as tx:
+        asked = f"SELECT p.id FROM (SELECT 'gone' AS partner_key) g {partner_by_key('g')}"
+        (last,) = tx.exec_driver_sql(asked).scalars()
+    assert last == "partner_2", "who had it last"
