@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 Ready = TypeVar("Ready")
 
 PROCESSES = 2  #: some 65 MB each; more would wait for PostgreSQL
-STARTING = 3  #: pages that are read before the first process has come up
+STARTING = 2  #: pages that are read, and wait, before the first process has come up
 _ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE")
 _BROKEN = (OSError, EOFError, pickle.UnpicklingError)
 
