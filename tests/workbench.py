@@ -73,7 +73,7 @@ class Vendors:
             "connector": "salesforce",
             "config": {
                 "instance_url": sf["instance_url"], "client_id": sf["client_id"], "client_secret": {"env": "SF_SECRET"},
-                "lookback_s": 0, "safety_s": 0, "timeout_s": 3, "attempts": 1, "page_size": 200,
+                "lookback_s": 0, "safety_s": 0, "timeout_s": 30, "attempts": 1, "page_size": 200,
             },
             "streams": ["Lead", "Account"],
         }  # fmt: skip
@@ -81,7 +81,7 @@ class Vendors:
             "connector": "partnerstack",
             "config": {
                 "base_url": partnerstack_credentials(self.ps_url)["base_url"], "public_key": {"env": "PS_PUBLIC"},
-                "secret_key": {"env": "PS_SECRET"}, "timeout_s": 3, "attempts": 1, "calls_per_s": 10000,
+                "secret_key": {"env": "PS_SECRET"}, "timeout_s": 30, "attempts": 1, "calls_per_s": 10000,
                 "page_size": 50,
             },
             "streams": ["partnerships", "leads"],

@@ -144,8 +144,8 @@ def chaos(
     (tmp_path / "policies" / "authority.yaml").write_text(AUTHORITY, encoding="utf-8")
     project.env = vendors.env
     project.write(
-        connections=vendors.connections(crm={"limits": WIDE, "config": {"timeout_s": 10}},
-                                        prm={"limits": WIDE, "config": {"timeout_s": 10}}),
+        connections=vendors.connections(crm={"limits": WIDE, "config": {"timeout_s": 30}},
+                                        prm={"limits": WIDE, "config": {"timeout_s": 30}}),
         trust=["crm", "prm"], mappings="own", policies="policies",
     )  # fmt: skip
     command: dict[str, object] = {"folder": str(tmp_path), "url": project.database_url, "env": project.env}

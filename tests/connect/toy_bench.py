@@ -23,7 +23,7 @@ class ToyBench:
 
     def config(self, *, good: bool = True) -> ToyConfig:
         secret = SECRET if good else "wr0ng-key"
-        given = {"url": self.url, "secret": secret, "attempts": 1, "timeout_s": 0.5, "road": self.road}
+        given = {"url": self.url, "secret": secret, "attempts": 1, "road": self.road}
         return self.connector.config(**given)
 
     def seed(self, n: int) -> list[str]:
@@ -60,7 +60,7 @@ class ToyBench:
         self.vendor.app.faults.status(status, path="/[ml]e*", retry_after_s=retry_after_s)
 
     def lose_answer(self) -> bool:
-        self.vendor.app.faults.lose_answer(delay_s=20, path="/leads/batch")
+        self.vendor.app.faults.lose_answer(delay_s=0, path="/leads/batch")
         return True
 
     def expire_token(self) -> bool:

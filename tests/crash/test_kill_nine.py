@@ -227,10 +227,10 @@ def stage(make_database: Callable[..., str], tmp_path: Path) -> Iterator[Stage]:
             "PS_SECRET": ps["credentials"]["secret_key"],
         }  # fmt: skip
         crm = {"instance_url": sf["credentials"]["instance_url"], "client_id": sf["credentials"]["client_id"],
-               "client_secret": {"env": "SF_SECRET"}, "lookback_s": 0, "safety_s": 0, "timeout_s": 10,
+               "client_secret": {"env": "SF_SECRET"}, "lookback_s": 0, "safety_s": 0, "timeout_s": 30,
                "page_size": 200}  # fmt: skip
         prm = {"base_url": ps["credentials"]["base_url"], "public_key": {"env": "PS_PUBLIC"},
-               "secret_key": {"env": "PS_SECRET"}, "timeout_s": 10, "calls_per_s": 10000, "page_size": 50}  # fmt: skip
+               "secret_key": {"env": "PS_SECRET"}, "timeout_s": 30, "calls_per_s": 10000, "page_size": 50}  # fmt: skip
         limits = {"max_update_share": 1.0}
         project = {
             "connections": {

@@ -57,7 +57,7 @@ class Bench:
         self.calls.clear()
 
     def config(self, **changes: Any) -> PartnerStackConfig:
-        quick = {"attempts": 1, "calls_per_s": 10_000, "timeout_s": 5}
+        quick = {"attempts": 1, "calls_per_s": 10_000, "timeout_s": 30}
         return PartnerStackConfig.model_validate({**credentials(self.url), **quick, **changes})
 
     def open(self, **changes: Any) -> AbstractContextManager[Session]:

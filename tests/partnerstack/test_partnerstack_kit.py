@@ -38,7 +38,7 @@ class KitBench:
 
     def config(self, *, good: bool = True):
         wrong = {} if good else {"secret_key": "sk_live_wrong_77"}
-        return self.bench.config(page_size=2, timeout_s=0.5, **wrong)
+        return self.bench.config(page_size=2, **wrong)
 
     def seed(self, n):
         keys = []
@@ -78,7 +78,7 @@ class KitBench:
         self.bench.faults.status(status, retry_after_s=retry_after_s)
 
     def lose_answer(self):
-        self.bench.faults.lose_answer(method="POST", delay_s=2)
+        self.bench.faults.lose_answer(method="POST", delay_s=0)
         return True
 
     def expire_token(self):

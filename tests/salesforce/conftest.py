@@ -53,7 +53,7 @@ class Org:
         self.budget = FreeBudget()
 
     def config(self, **changes: Any) -> SalesforceConfig:
-        quick = {"attempts": 1, "timeout_s": 5, "lookback_s": 0, "safety_s": 0}
+        quick = {"attempts": 1, "timeout_s": 30, "lookback_s": 0, "safety_s": 0}
         return SalesforceConfig.model_validate({**EMULATOR.credentials(self.url), **quick, **changes})
 
     def context(self, **changes: Any) -> Context:

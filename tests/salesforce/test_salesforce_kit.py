@@ -29,7 +29,7 @@ class LeadBench:
 
     def config(self, *, good=True):
         wrong = {} if good else {"client_secret": "not-the-secret-77"}
-        return self.org.config(timeout_s=1, bulk_threshold=1 if self._road == "bulk" else 0, **wrong)
+        return self.org.config(bulk_threshold=1 if self._road == "bulk" else 0, **wrong)
 
     def seed(self, n):
         ids = []
@@ -81,7 +81,7 @@ class LeadBench:
             self.org.faults.status(status, path=path, retry_after_s=retry_after_s)
 
     def lose_answer(self):
-        self.org.faults.lose_answer(method="PATCH", delay_s=2)
+        self.org.faults.lose_answer(method="PATCH", delay_s=0)
         return True
 
     def expire_token(self):
