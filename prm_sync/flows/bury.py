@@ -37,7 +37,7 @@ def bury(
         held = None if accepted else _held(app, tx, state, found, emptied=emptied)
         if held is None:
             ids = [t.remote_id for t in found if not t.entity]
-            gone = raw.Staged(deleted=raw.mark_deleted(tx, state, ids, at))
+            gone = raw.Staged(deleted=raw.mark_deleted(tx, state, ids, at, run_id))
             translate(tx, state, mappings, gone, at=at, run_id=run_id, report=report)
             for entity in {t.entity for t in found if t.entity}:
                 left_out = [t.remote_id for t in found if t.entity == entity]

@@ -248,7 +248,7 @@ class _Reading:
 
     def _tell_absent(self, state: raw.StreamState, watch: raw.SeenIds) -> None:
         """What a complete read did not show is gone."""
-        absent = watch.absent()
+        absent = watch.absent(self.started_at)
         if absent:
             with self.app.db.begin() as tx:
                 self._tell(tx, state, absent, "absent")

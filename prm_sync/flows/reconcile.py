@@ -271,12 +271,12 @@ class _Comparing:
 
         Returns what to say where they are too many.
         """
-        absent = seen.absent()
+        absent = seen.absent(self.run.started_at)
         if absent and self.stream.deletes is Deletes.MARKED:  # some may have gone while we read
             pull(self.app, self.connection, self.stream.name)
             if self.repair:
                 self.take()
-            absent = seen.absent()
+            absent = seen.absent(self.run.started_at)
         self.found.add("extra", dict.fromkeys(absent, ()))
         if not absent or not self.repair:
             return None

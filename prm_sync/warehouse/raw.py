@@ -176,16 +176,31 @@ def _known(
     return {r[0]: (bytes(r[1]), r[2], r[3]) for r in rows}
 
 
-def mark_deleted(tx: sa.Connection, state: StreamState, ids: Sequence[str], at: datetime) -> list[str]:
-    """Note that the remote deleted these records; returns those for which it is news."""
+def mark_deleted(
+    tx: sa.Connection, state: StreamState, ids: Sequence[str], at: datetime, run_id: str
+) -> list[str]:  # fmt: skip
+    """Note that the remote deleted these records; returns those for which it is news.
+
+    One that we made, and that was gone before it was ever read, is kept as an empty record (of no hash).
+    """
+    params = {"at": at, "c": state.connection, "s": state.stream, "ids": list(ids)}
     rows = tx.execute(
         sa.text(
             "UPDATE raw.record SET deleted_at = :at, seq = nextval('raw.record_seq') "
             "WHERE connection = :c AND stream = :s AND remote_id = ANY(:ids) AND deleted_at IS NULL RETURNING remote_id"
         ),
-        {"at": at, "c": state.connection, "s": state.stream, "ids": list(ids)},
+        params,
     )
-    return [r[0] for r in rows]
+    made = tx.execute(
+        sa.text(
+            "INSERT INTO raw.record (connection, stream, remote_id, payload, hash, seen_at, deleted_at, run_id) "
+            "SELECT c.connection, c.stream, c.remote_id, '{}'::json, ''::bytea, cast(:at AS timestamptz), "
+            f"cast(:at AS timestamptz), :run FROM {tombstones.MADE_UNREAD} WHERE c.connection = :c AND c.stream = :s "
+            "AND c.remote_id = ANY(:ids) ON CONFLICT DO NOTHING RETURNING remote_id"
+        ),
+        {**params, "run": run_id},
+    )
+    return [r[0] for r in (*rows, *made)]
 
 
 def keep_cursor(
@@ -296,14 +311,20 @@ class SeenIds:
         self._conn.commit()
         return int(found)
 
-    def absent(self) -> list[str]:
-        """Ids of present records that the read did not show."""
+    def absent(self, began: datetime) -> list[str]:
+        """Ids of present records that the read, which began then, did not show; with those that we had made before."""
         rows = self._conn.execute(
             sa.text(
                 "SELECT remote_id FROM raw.record r WHERE connection = :c AND stream = :s AND deleted_at IS NULL "
-                "AND NOT EXISTS (SELECT FROM pg_temp.seen s WHERE s.remote_id = r.remote_id)"
+                "AND NOT EXISTS (SELECT FROM pg_temp.seen s WHERE s.remote_id = r.remote_id) "
+                f"UNION SELECT remote_id FROM {tombstones.MADE_UNREAD} WHERE c.connection = :c AND c.stream = :s "
+                "AND c.since < :began AND NOT EXISTS (SELECT FROM pg_temp.seen s WHERE s.remote_id = c.remote_id) "
+                "AND NOT EXISTS (SELECT FROM ops.outbox o WHERE o.connection = :c AND o.stream = :s "
+                "AND o.entity_id = c.entity_id AND o.remote_id = c.remote_id AND o.op = 'delete' AND o.state = 'done') "
+                "AND NOT EXISTS (SELECT FROM raw.gone g WHERE g.connection = :c AND g.stream = :s "
+                "AND g.remote_id = c.remote_id AND g.state = 'gone')"
             ),
-            {"c": self.state.connection, "s": self.state.stream},
+            {"c": self.state.connection, "s": self.state.stream, "began": began},
         ).all()
         self._conn.commit()
         return [r[0] for r in rows]

@@ -17,6 +17,11 @@ from prm_sync.warehouse import bulk
 
 How: TypeAlias = Literal["marked", "absent", "merged", "left_out"]
 SKEW = timedelta(minutes=10)  #: how far a remote's clock may be behind ours before an undelete is taken for a late page
+#: FROM: as `c`, the records that we made in a remote and that were never read
+MADE_UNREAD = (
+    "(SELECT x.* FROM core.crosswalk x WHERE x.matched_by = 'pushed' AND NOT EXISTS (SELECT FROM raw.record r "
+    "WHERE r.connection = x.connection AND r.stream = x.stream AND r.remote_id = x.remote_id)) c"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,8 @@ def tell(
     """Note that these records are gone; `merged`: of these, what they were merged into. Returns how many wait now.
 
     Who is gone already, or never was here, is no news. But a merge is: of a record that is gone already, and of one
-    that never was here too, for what was merged into it before is one now with what is left.
+    that never was here too, for what was merged into it before is one now with what is left. A record that we made
+    is here, though it was never read.
     """
     into = merged or {}
     rows = (
@@ -64,9 +70,13 @@ def tell(
         "EXISTS (SELECT FROM raw.record r WHERE r.connection = t.connection AND r.stream = t.stream "
         "AND r.remote_id = t.remote_id{also})"
     )
+    made = (
+        f"EXISTS (SELECT FROM {MADE_UNREAD} WHERE c.connection = t.connection AND c.stream = t.stream "
+        "AND c.remote_id = t.remote_id)"
+    )
     kept = f"INSERT INTO raw.gone AS g ({bulk.quoted(columns)}) SELECT {bulk.quoted(columns)} FROM pg_temp.told t "
     told = tx.exec_driver_sql(
-        f"{kept} WHERE {here.format(also=' AND (r.deleted_at IS NULL OR t.into_id IS NOT NULL)')} "
+        f"{kept} WHERE ({here.format(also=' AND (r.deleted_at IS NULL OR t.into_id IS NOT NULL)')} OR {made}) "
         "ON CONFLICT (remote_id, connection, stream, entity) DO UPDATE SET how = excluded.how, "
         "into_id = excluded.into_id, state = 'waiting', told_at = excluded.told_at, run_id = excluded.run_id "
         "WHERE g.state = 'back' OR (excluded.into_id IS DISTINCT FROM g.into_id AND excluded.into_id IS NOT NULL)"
@@ -76,7 +86,7 @@ def tell(
     tx.exec_driver_sql("UPDATE pg_temp.told SET state = 'gone'")
     return told + tx.exec_driver_sql(
         "WITH RECURSIVE never AS ("
-        f"{kept} WHERE t.into_id IS NOT NULL AND NOT {here.format(also='')} "
+        f"{kept} WHERE t.into_id IS NOT NULL AND NOT ({here.format(also='')} OR {made}) "
         "ON CONFLICT (remote_id, connection, stream, entity) DO UPDATE SET into_id = excluded.into_id "
         "WHERE g.into_id IS DISTINCT FROM excluded.into_id RETURNING connection, stream, remote_id"
         "), before AS (SELECT * FROM never UNION SELECT m.connection, m.stream, m.remote_id FROM before b "

@@ -10,8 +10,10 @@ from workbench import Bench, Project, Vendors, rows
 from prm_sync.errors import ConnectorError
 from prm_sync.flows.accept_deletes import accept_deletes
 from prm_sync.flows.pull import pull
+from prm_sync.flows.reconcile import reconcile
 from prm_sync.flows.refine import refine
 from prm_sync.flows.report import State
+from prm_sync.flows.route import route
 
 
 def entity_of(bench: Bench, remote_id: str) -> str:
@@ -370,3 +372,51 @@ def test_a_field_that_is_blank_in_most_records_all_at_once_blanks_nothing_over_t
         assert to_prm.state is State.HELD
         assert "would empty meta.city in 15 of 15 records, the limit is 20%" in (to_prm.message or "")
         untouched(bench, before)
+
+
+# --- what we made ------------------------------------------------------------------------------------------------
+
+
+def test_a_lead_of_ours_that_the_prm_lost_before_it_was_read_is_found_gone_and_not_made_again(bench: Bench) -> None:
+    lead, _ = bench.vendors.lead("حسین"), bench.vendors.lead("Huber")
+    bench.vendors.partner("nordwind")
+    bench.cycle()
+    [copy] = [r for r in bench.vendors.prm_leads() if r["meta"]["last_name"] == "حسین"]
+    bench.vendors.ps.account.remove("leads", copy["key"])  # a hard delete, of which nothing is told
+    bench.vendors.sf.org.update("Lead", lead, {"City": "Huế"})
+    bench.cycle()
+    assert [(q["remote_id"], q["code"]) for q in bench.quarantine()] == [(copy["key"], "not_found")]
+    assert reconcile(bench.app, "prm", "leads").numbers["extra"] == 1
+    report = reconcile(bench.app, "prm", "leads", repair=True)
+    assert (report.state, report.numbers["mended"]) == (State.DONE, 1)
+    bench.clock.advance(minutes=10)
+    bench.cycle()
+    assert (bench.quarantine(), bench.rows("SELECT FROM ops.outbox WHERE state = 'refused'")) == ([], [])
+    bench.vendors.sf.org.update("Lead", lead, {"City": "Đà Nẵng"})
+    bench.vendors.forget_calls()
+    bench.cycle()
+    assert [c for c in bench.vendors.ps.calls.writes() if "leads" in c.path] == []
+    assert reconcile(bench.app, "prm", "leads").numbers["extra"] == 0
+    restored = {k: v for k, v in copy.items() if not k.endswith("_at")}
+    bench.vendors.ps.load("leads", [restored])
+    bench.clock.advance(minutes=10)
+    bench.cycle()
+    [back] = [r for r in bench.vendors.prm_leads() if r["meta"]["last_name"] == "حسین"]
+    assert (back["key"], back["meta"]["city"]) == (copy["key"], "Đà Nẵng")
+    assert len(bench.offers()) == 2
+
+
+def test_a_lead_of_ours_that_we_took_back_before_it_was_read_is_no_difference(bench: Bench) -> None:
+    lead = bench.vendors.lead()
+    bench.vendors.partner("nordwind")
+    bench.cycle()
+    bench.vendors.sf.org.delete("Lead", lead)
+    bench.clock.advance(minutes=10)
+    bench.pull(("crm", "Lead"))
+    refine(bench.app)
+    route(bench.app)
+    bench.push()
+    assert bench.vendors.prm_leads() == []
+    bench.clock.advance(minutes=10)
+    report = reconcile(bench.app, "prm", "leads")
+    assert (report.state, report.numbers["extra"]) == (State.DONE, 0)

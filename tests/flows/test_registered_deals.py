@@ -339,6 +339,25 @@ def test_what_the_crm_says_of_partner_credit_and_account_is_not_overwritten(open
     assert registrations(bench)[key]["status"] == "converted"
 
 
+def test_a_deal_of_ours_that_was_deleted_before_it_was_read_is_known_and_not_made_again(
+    opened: Callable[..., Bench],
+) -> None:
+    bench = opened()
+    register(bench, "nordwind", "شركة الفهد", fields={"country": "SA"})
+    run(bench)
+    [deal] = crm_deals(bench)
+    bench.vendors.sf.org.delete("Opportunity", deal["Id"])
+    run(bench)
+    run(bench)
+    known = bench.one("SELECT payload::text, deleted_at FROM raw.record WHERE remote_id = :i", i=deal["Id"])
+    assert (known["payload"], known["deleted_at"] is None) == ("{}", False)
+    assert (crm_deals(bench), bench.quarantine()) == ([], [])
+    bench.vendors.sf.org.undelete("Opportunity", deal["Id"])
+    run(bench)
+    assert [d["Id"] for d in crm_deals(bench)] == [deal["Id"]]
+    assert len(opportunities(bench)) == 1
+
+
 def test_a_deal_that_is_rejected_before_it_is_made_is_not_made_and_one_that_is_deleted_is_not_made_again(
     opened: Callable[..., Bench],
 ) -> None:
