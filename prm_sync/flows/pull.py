@@ -152,9 +152,10 @@ class _Reading:
             if pages == 0 and caught_up:
                 raw.keep_cursor(tx, state, None, mapping_hash)
             raw.ended(tx, state, self.started_at, full=full)
-        written = [self.app.tables.entities[m.entity].source for m in mappings]
-        indexes.complete(self.app.db, written)
-        statistics.renew(self.app.db, [self.app.tables["raw.record"], *written])
+        if self.report.numbers.get("new"):  # else nothing has grown
+            written = [self.app.tables.entities[m.entity].source for m in mappings]
+            indexes.complete(self.app.db, written)
+            statistics.renew(self.app.db, [self.app.tables["raw.record"], *written])
 
     def start_over(self) -> None:
         state = taken(self.app, self.connection, self.stream, self.run)

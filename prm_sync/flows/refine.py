@@ -63,6 +63,7 @@ def refine_entity(
     """Crosswalk and golden records of one entity, in chunks of so many rows, until fewer wait."""
     entity, like = app.entities[name], likeness(app, name)
     while True:
+        statistics.renew(app.db, [app.tables.entities[name].source])  # what a pull beside has brought so far
         done = golden.refine_chunk(
             app.db, entity, policy_hash=app.golden_hash(name), survive=app.survive(name), cluster=app.cluster,
             now=app.clock(), never_null=app.precedence(name).never_null, like=like,

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from prm_sync.canonical.facts import FACTS
 from prm_sync.warehouse import bulk
+from prm_sync.warehouse.views import HAS_IT_FIRST, partner_with_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +97,8 @@ def outstanding(
 def partners_by_key(tx: sa.Connection, keys: Collection[str]) -> Mapping[str, PartnerSeen]:
     rows = tx.execute(
         sa.text(
-            "SELECT partner_key, tier, group_name FROM core.partner "
-            "WHERE partner_key = ANY(:keys) AND merged_into IS NULL"
+            "SELECT DISTINCT ON (partner_key) partner_key, tier, group_name FROM core.partner "
+            f"WHERE partner_key = ANY(:keys) AND merged_into IS NULL ORDER BY partner_key, {HAS_IT_FIRST}"
         ),
         {"keys": list(keys)},
     )
@@ -133,7 +134,7 @@ def logged(tx: sa.Connection, entity_id: str, limit: int) -> list[dict[str, Any]
 
 def values_of(tx: sa.Connection, entity: str, entity_id: str, partner_key: str | None = None) -> dict[str, Any]:
     """The golden record with what is known about it here; where that differs by partner, for this one."""
-    of_partner = "ORDER BY f.partner_id IS DISTINCT FROM (SELECT id FROM core.partner WHERE partner_key = :key LIMIT 1)"
+    of_partner = f"ORDER BY f.partner_id IS DISTINCT FROM {partner_with_key('cast(:key AS text)')}"
     by_partner = any(f.name == "partner_id" for f in FACTS.get(entity, ()))
     facts = (
         f"LEFT JOIN LATERAL (SELECT f.* FROM core.{entity}_facts f WHERE f.id = g.id "

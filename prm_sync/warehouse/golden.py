@@ -83,8 +83,6 @@ def refine_chunk(
     with db.begin() as tx:
         lock(tx, f"change:{name}")  # only to be sure that all numbers up to this one are there
         committed = tx.exec_driver_sql("SELECT last_value FROM core.change_seq").scalar_one()
-    with db.begin() as tx:  # of its own: its lock would keep indexes from being made until the chunk is done
-        statistics.renew_inside(tx, f"core.{name}_source", (*MATCH_KEYS, "arrived", "touched", "remote_id"))
     with db.begin() as tx:
         lock(tx, f"golden:{name}")
         upto = progress.upto(tx, f"refine:{name}", policy_hash)

@@ -10,7 +10,10 @@ from prm_sync.warehouse import bulk
 
 
 def renew(db: sa.Engine, tables: Iterable[sa.Table]) -> None:
-    """Renew them where a table has grown to twice what the planner believes, or more: of what it is looked up by."""
+    """Renew them where a table has grown to twice what the planner believes, or more: of what it is looked up by.
+
+    In transactions of their own, which are short: meanwhile nobody makes an index of the table.
+    """
     names = {f'{t.schema}."{t.name}"': t for t in tables}
     with db.begin() as tx:
         grown = _grown(tx, list(names))

@@ -10,6 +10,7 @@ from prm_sync.warehouse.bulk import quoted
 from prm_sync.warehouse.tables import EntityTables, Tables
 from prm_sync.warehouse.views_cases import case_views
 
+HAS_IT_FIRST = "deleted_at DESC NULLS FIRST, id"  #: of partners with a key: who has it, then who had it last
 PLURAL = {"opportunity": "opportunities", "activity": "activities", "feedback": "feedback", "case": "cases"}
 
 
@@ -62,10 +63,18 @@ def partner_of(row: str) -> str:
 
 
 def partner_by_key(row: str) -> str:
-    """SQL: `p` is the partner who has the row's key, or had it last."""
+    """SQL that joins as `p` the partner who has the row's key, or had it last: all keys are looked through once."""
     return (
         "LEFT JOIN (SELECT DISTINCT ON (partner_key) partner_key, id FROM core.partner WHERE merged_into IS NULL "
-        f"ORDER BY partner_key, deleted_at DESC NULLS FIRST, id) p ON p.partner_key = {row}.partner_key"
+        f"ORDER BY partner_key, {HAS_IT_FIRST}) p ON p.partner_key = {row}.partner_key"
+    )
+
+
+def partner_with_key(key: str) -> str:
+    """SQL for the same partner of one key, as subselect: for a view that is asked for one row."""
+    return (
+        f"(SELECT k.id FROM core.partner k WHERE k.partner_key = {key} AND k.merged_into IS NULL "
+        f"ORDER BY {HAS_IT_FIRST} LIMIT 1)"
     )
 
 
@@ -174,11 +183,12 @@ LEFT JOIN core.partner p ON p.id = o.partner_id
 _FEEDBACK_FACTS = f"""
 CREATE VIEW core.feedback_facts AS
 SELECT g.id, coalesce(
-         {partner_of('g')},
+         {entity_of('partner=g.partner_ref')},
+         {partner_with_key('g.partner_key')},
          (SELECT {entity_of('partner=a.partner_ref')}
           FROM core.account a WHERE a.id = {entity_of('account=g.account_ref')})
        ) AS partner_id
-FROM core.feedback g {partner_by_key('g')}
+FROM core.feedback g
 """
 
 _SIGNAL_FACTS = "CREATE VIEW core.signal_facts AS SELECT signal_id AS id, partner_id FROM ledger.signal_audience"

@@ -14,7 +14,7 @@ from prm_sync.flows.measure import measure
 from prm_sync.flows.push import push
 from prm_sync.flows.refine import refine
 from prm_sync.flows.route import route
-from prm_sync.warehouse.views import partner_by_key
+from prm_sync.warehouse.views import partner_by_key, partner_with_key
 
 SHEETS = {"targets": ["Partner Key", "Metric", "Period Start"], "certifications": ["Certificate Id"]}
 DEALS = (("portal", "targets"), ("crm", "Account"), ("crm", "Opportunity"), ("prm", "partnerships"))
@@ -198,4 +198,7 @@ def test_a_key_that_a_partner_who_left_had_too_means_the_one_who_has_it(bench: B
     with bench.app.db.begin() as tx:
         asked = f"SELECT p.id FROM (SELECT 'gone' AS partner_key) g {partner_by_key('g')}"
         (last,) = tx.exec_driver_sql(asked).scalars()
+        gone, alnoor = (partner_with_key(f"'{key}'") for key in ("gone", "alnoor"))
+        found = tx.exec_driver_sql(f"SELECT {gone}, {alnoor}").one()
     assert last == "partner_2", "who had it last"
+    assert tuple(found) == (last, owner), "the same, asked for one"
