@@ -24,7 +24,7 @@ def staged(
     state = state or take(db)
     with db.begin() as tx:
         out = raw.stage(tx, state, encode(state, records), seen_at=MONDAY, run_id="run1")
-        out.deleted = raw.mark_deleted(tx, state, deleted, MONDAY)
+        out.deleted = raw.mark_deleted(tx, state, deleted, MONDAY, "r")
         raw.keep_cursor(tx, state, {"at": len(records)}, "m1")
     return out
 
