@@ -167,6 +167,25 @@ def test_a_slow_answer_is_late_but_whole(app: EmulatedApp, client: httpx.Client)
     assert time.monotonic() - started >= 0.15
 
 
+def test_who_waits_for_an_answer_learns_at_once_that_the_server_has_stopped() -> None:
+    app, failed = notes_app(), list[Exception]()
+    app.faults.slow(60)
+
+    def ask(url: str) -> None:
+        try:
+            httpx.get(f"{url}/notes", timeout=60)
+        except httpx.TransportError as error:
+            failed.append(error)
+
+    with serve(app) as running:
+        waiting = threading.Thread(target=ask, args=(running.url,))
+        waiting.start()
+        while app.faults.pending():
+            time.sleep(0.01)
+    waiting.join(30)
+    assert [type(e) for e in failed] in ([httpx.RemoteProtocolError], [httpx.ReadError])
+
+
 def test_a_deed_can_run_between_two_calls(app: EmulatedApp, client: httpx.Client) -> None:
     app.faults.run(lambda: app.store["notes"].insert({"title": "late"}), when="after", path="/notes")
     assert [len(client.get("/notes").json()) for _ in range(2)] == [2, 3]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -224,7 +225,7 @@ def test_deletes_are_seen_after_a_run_that_ended_between_the_pages_and_them(
 ) -> None:
     from prm_sync.warehouse import raw
 
-    def cut(self: raw.SeenIds) -> list[str]:
+    def cut(self: raw.SeenIds, began: datetime) -> list[str]:
         raise KeyboardInterrupt
 
     with lists.open() as app:

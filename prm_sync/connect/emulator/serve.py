@@ -97,6 +97,11 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         self._on_ready()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        for connection in list(self.server_state.connections):  # else who waits for an answer waits on
+            connection.transport.abort()
+
     def _hang_up(self, client: tuple[str, int] | None) -> None:
         for connection in list(self.server_state.connections):
             if isinstance(connection, H11Protocol) and connection.client == client:
