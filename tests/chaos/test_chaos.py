@@ -72,6 +72,7 @@ class Chaos:
         if self.rng.random() < 0.12:
             for deed in deeds:
                 deed()
+                self.bench.clock.advance(seconds=1)
             self._killed_cycle()
         else:
             self._disturbed_cycle(deeds)

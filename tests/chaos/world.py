@@ -234,6 +234,10 @@ class World:
         old = self.rng.choice(sorted(r["key"] for r in self.vendors.partnerships()))
         self._partners += 1
         new = self.vendors.partner(f"partner{self._partners - 1}")
+        was = self.vendors.ps.store["partnerships"].get(old)["partner_key"]
+        for copy in self.prm():
+            if copy["partner_key"] == was:
+                self._touched_prm(copy)
         self.vendors.ps.partners.merge("partnerships", old, new)
         self.say(f"prm merge partner {old} into {new}")
 
