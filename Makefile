@@ -7,7 +7,7 @@ PY := $(VENV)/bin/python
 # Arguments for the program behind a target: make demo ARGS=--json, make test ARGS="tests/connect -x"
 ARGS ?=
 # So many tests at a time, a file's tests together: most of them wait for a server.
-WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 3 ? 3 : n > 8 ? 8 : n)))
+WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 4 ? 4 : n > 8 ? 8 : n)))
 # Which benchmark: make bench NAME=load
 NAME ?= load
 # Another interpreter: make test PYTHON=python3.12

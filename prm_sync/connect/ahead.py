@@ -8,13 +8,15 @@ from collections.abc import Generator, Iterator
 from typing import TypeVar
 
 T = TypeVar("T")
+GRACE_S = 5.0  #: longest wait for the item that is being made when the iterator is closed
 
 
 def ahead(source: Iterator[T], depth: int = 2) -> Generator[T, None, None]:
     """The items of `source`, made in a thread of its own, at most `depth` of them waiting.
 
     An error of the source is raised where its item would have come. Closing the iterator stops the thread after the
-    item it is at.
+    item it is at, and waits for that: whose connection is closed under a call waits for the call's time-out, or reads
+    from another connection that got the number of the first.
     """
     ready: queue.SimpleQueue[tuple[T | None, Exception | None, bool]] = queue.SimpleQueue()
     room, stop = threading.Semaphore(depth), threading.Event()
@@ -49,6 +51,8 @@ def ahead(source: Iterator[T], depth: int = 2) -> Generator[T, None, None]:
     finally:
         stop.set()
         room.release()
+        if thread is not threading.current_thread():  # where a collector closes it
+            thread.join(GRACE_S)
 
 
 _END = object()
