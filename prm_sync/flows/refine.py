@@ -16,6 +16,7 @@ from prm_sync.app import App
 from prm_sync.flows.bury import bury
 from prm_sync.flows.deliveries import tell_late
 from prm_sync.flows.report import FlowReport
+from prm_sync.flows.timeleft import Chunks
 from prm_sync.flows.translate import translate
 from prm_sync.rules.identity import matching_of
 from prm_sync.warehouse import golden, indexes, raw, statistics
@@ -99,23 +100,25 @@ def refining_meanwhile(
     """While the body pulls, a thread refines what it has staged: both halves of a big load at once.
 
     A chunk's cost has a part that grows with what is there already. So chunks grow with it, from `at_least` rows on,
-    and after each the thread rests as long as it took. What would not be done before the body is (`left_s`: seconds
-    that it has left) is better done afterwards, all at once.
+    and after each the thread rests as long as it took, but for the last one that can be done before the body is
+    (`left_s`: seconds that it has left). What is left then is done afterwards, all at once.
     """
     stop = threading.Event()
     failed: list[BaseException] = []
 
     def work() -> None:
         try:
-            rest_s = LOOK_EVERY_S
-            while not stop.wait(rest_s):
-                if left_s() < rest_s:
+            chunks = Chunks(LOOK_EVERY_S)
+            while not stop.wait(LOOK_EVERY_S / 10):
+                turn = chunks.turn(left_s())
+                if turn in ("rest", "leave"):
                     continue
-                began = time.perf_counter()
+                began, refined = time.monotonic(), report.numbers.get("refined", 0)
                 for name in entities:
-                    enough = min(max(at_least, report.numbers.get("refined", 0) // 4), MEANWHILE_MOST)
+                    grown = report.numbers.get("refined", 0) // 4 if turn == "full" else 0
+                    enough = min(max(at_least, grown), MEANWHILE_MOST)
                     refine_entity(app, name, report, at_least=enough, at_most=MEANWHILE_MOST)
-                rest_s = max(LOOK_EVERY_S, time.perf_counter() - began)
+                chunks.done(began, idle=report.numbers.get("refined", 0) == refined)
         except BaseException as e:  # noqa: BLE001 - raised in the caller's thread below
             failed.append(e)
 
